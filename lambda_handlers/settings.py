@@ -55,6 +55,7 @@ class Settings:
     queue_tries: int = 0  # deliveries of a message before the queue moves it to its dead letters; 0: not known
     tracing: bool = False  # ids of traces, from callers, in the log and in replies
     read_only: bool = False  # no writes to databases, whatever a request asks for
+    moves_files: bool = False  # takes and gives whole files of databases, while they move to another store
     insights: bool = False  # the shapes of statements, and what they take, are kept
     large_commits: str = "put"  # one of LARGE_COMMITS; how large objects are sent to a store that is not AWS's
     region: str = "us-east-1"
@@ -101,6 +102,7 @@ class Settings:
             metrics=_one_of("SLDB_METRICS", get("SLDB_METRICS") or "false", METRICS).replace("false", ""),
             tracing=_true_or_false(environment, "SLDB_TRACING"),
             read_only=read_only,
+            moves_files=_true_or_false(environment, "SLDB_MOVES_FILES"),
             insights=insights_of(environment),
             large_commits=_one_of("SLDB_LARGE_COMMITS", get("SLDB_LARGE_COMMITS") or "put", LARGE_COMMITS),
             region=get("AWS_REGION") or get("AWS_DEFAULT_REGION") or "us-east-1",
@@ -122,6 +124,10 @@ class Settings:
             cors_origins=tuple(filter(None, get("SLDB_CORS_ORIGINS", "").split(","))),
             runtime_api=get("AWS_LAMBDA_RUNTIME_API") or None,
         )
+
+    def only_reads(self, action: str) -> bool:
+        """Return True if an action may write nothing here."""
+        return self.read_only and not (self.moves_files and action.startswith("file_"))
 
     @property
     def billed_machine(self) -> dict[str, Any]:

@@ -203,6 +203,16 @@ TESTED_IN = {
         "sldb.emulator.cloudformation.resources",
         "sldb.emulator.cloudformation.saving_lock",
     ),
+    "tests/sldb/deploy/storage/test_deployed.py": (
+        "sldb.cli.commands.stack.deploy_storage",
+        "sldb.deploy.checks.files",
+        "sldb.deploy.storage.file_system",
+        "sldb.emulator.cloudformation.resources.efs",
+        "sldb.doctor.file_system",
+        "sldb.emulator.runtime.mounts",
+        "sldb.ops.file_system",
+        "sldb.push_pull.sliced",
+    ),
     "tests/sldb/emulator/gateway/test_iam.py": ("sldb.emulator.gateway.http_api.iam_authorizer",),
     "tests/sldb/emulator/gateway/test_stack.py": (
         "sldb.emulator.gateway.domains",

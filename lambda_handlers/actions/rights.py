@@ -18,6 +18,7 @@ class Needs:
     writes: bool = False  # to the database
     writes_to: str | None = None  # the argument with the name of a further database that it writes to
     puts_mark: bool = False  # into the store, beside the databases
+    is_operators: bool = False  # for operators alone
 
     @property
     def puts_anything(self) -> bool:
@@ -26,6 +27,7 @@ class Needs:
 
 
 _READS, _WRITES = Needs(), Needs(writes=True)
+_FILES = Needs(writes=True, is_operators=True)  # a function that only reads has none of these
 
 NEEDS: dict[str, Needs] = {
     "branch": Needs(writes_to="as"),
@@ -34,11 +36,17 @@ NEEDS: dict[str, Needs] = {
     "databases": Needs(uses_database=False),
     "describe": _READS,
     "drop_database": _WRITES,
+    "file_create": _FILES,
+    "file_list": _FILES,
+    "file_names": _FILES,
+    "file_read": _FILES,
     "history": _READS,
     "pull": _READS,
+    "pull_part": _READS,
     "pull_urls": _READS,
     "push_begin": _WRITES,
     "push_commit": _WRITES,
+    "push_part": _WRITES,
     "push_urls": _WRITES,
     "redo": _WRITES,
     "rename_database": Needs(writes=True, writes_to="to"),
@@ -52,7 +60,7 @@ NEEDS: dict[str, Needs] = {
 def check(caller: Caller, action: Action) -> None:
     """Raise `forbidden` unless the caller has the rights that the action needs."""
     needs = NEEDS.get(action.name)
-    if needs is None:
+    if needs is None or needs.is_operators:
         caller.require_operator(f"the action {action.name}")
         return
     if needs.uses_database:

@@ -11,7 +11,7 @@ def service_store(settings: Settings, store: ObjectStore | None, reader_creates_
     """Return the given store, or that of the settings, opened. A function that only reads has one that creates objects
     below these prefixes alone."""
     store = store or open_store(settings)
-    if not settings.read_only:
+    if not settings.read_only or settings.moves_files:
         return store
     from lambda_handlers.store.reading import ReadingStore
 

@@ -19,6 +19,7 @@ from typing import Protocol, TypeVar
 
 CHUNK_BYTES = 1 << 20
 PART_BYTES = 8 << 20  # what is larger goes to S3 in parts of this size
+SLICE_BYTES = 4 << 20  # of a file in a request to the function: 6 MB, with base64
 PAGE_KEYS = 1000  # that S3 lists, or deletes, with one request
 PRIVATE_PREFIX = "_keys/"  # objects for the owner alone: a directory gives their files the mode 0600
 

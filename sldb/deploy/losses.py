@@ -21,10 +21,12 @@ from typing import TYPE_CHECKING, Any
 from lambda_handlers.wire import SldbError
 from sldb.deploy.checks.apis import API_CHECKS
 from sldb.deploy.checks.check import Problems, ResourceCheck
+from sldb.deploy.checks.files import FILE_CHECKS
 from sldb.deploy.checks.operation import OPERATION_CHECKS
 from sldb.deploy.checks.queues import QUEUE_CHECKS
+from sldb.deploy.storage.options import EFS
 from sldb.stack.names import authorizer_function, read_function
-from sldb.stack.resource_change import DATA_BUCKET
+from sldb.stack.resource_change import DATA_BUCKET, FILE_SYSTEM, LOCK_VPC
 from sldb.stack.state import StackResource
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class Loss:
 
     @property
     def is_data(self) -> bool:
-        return self.logical_id == DATA_BUCKET
+        return self.logical_id in (DATA_BUCKET, FILE_SYSTEM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +152,20 @@ def _role(check: ResourceCheck) -> Problems:
 
 def role_policies(logical_id: str, parameters: Mapping[str, str]) -> tuple[str, ...]:
     """Return the policies of a role, as in the template; a test compares."""
-    has_vpc = parameters.get("LockKind") == "security-group" or parameters.get("KeepLockVpc") == "true"
+    has_locks = parameters.get("LockKind") == "security-group" and parameters.get("Storage") != EFS
+    has_vpc = has_locks or parameters.get("KeepLockVpc") == "true"
     takes_locks = logical_id == "DeadlockFixRole" or (logical_id == "QueryRole" and has_vpc)
+    if logical_id == "FilesRole":
+        return ("logs", "files")
     traces = parameters.get("Tracing") == "true" and logical_id in ("QueryRole", "ReadRole")
-    return ("data", *(["tracing"] if traces else []), "logs", *(["locks"] if takes_locks else []))
+    mounts = parameters.get("Storage") == EFS and logical_id != "AuthorizerRole"
+    optional = {"tracing": traces, "logs": True, "files": mounts, "locks": takes_locks}
+    return ("data", *(name for name, has in optional.items() if has))
 
 
 def _vpc(check: ResourceCheck) -> Problems:
-    subject, client = f"the VPC of the locks, {check.name},", check.account.ec2
+    use = "locks" if check.resource.logical_id == LOCK_VPC else "file system"
+    subject, client = f"the VPC of the {use}, {check.name},", check.account.ec2
     if check.describe(subject, lambda: client.describe_vpcs(VpcIds=[check.name])) is None:
         yield f"{subject} is gone"
 
@@ -208,6 +216,7 @@ _CLIENTS: Mapping[str, Callable[[Account], Any]] = {
     **dict.fromkeys(QUEUE_CHECKS, lambda account: (account.queues, account.functions, account.iam)),
     **dict.fromkeys(API_CHECKS, lambda account: (account.apis, account.rest_apis, account.secrets)),
     **dict.fromkeys(OPERATION_CHECKS, lambda account: (account.cloudwatch, account.topics, account.keys)),
+    **dict.fromkeys(FILE_CHECKS, lambda account: (account.efs, account.ec2)),
 }
 _PROBES: Mapping[str, Callable[[ResourceCheck], Problems]] = {
     "AWS::Lambda::Function": _function,
@@ -221,4 +230,5 @@ _PROBES: Mapping[str, Callable[[ResourceCheck], Problems]] = {
     **API_CHECKS,
     **OPERATION_CHECKS,
     **QUEUE_CHECKS,
+    **FILE_CHECKS,
 }

@@ -1,8 +1,9 @@
 """The parameters of the stack, from the user's choices, the environment, the stack and the template. Pure.
 
 The choices take precedence over the environment, the environment over the stack, the stack over the defaults. All
-values are text, as in CloudFormation. `BundleBucket`, `BundleKey`, `ExistingBucket`, `BucketMade`, `LockTags`,
-`KeepLockVpc` and `KeyApiLogs` follow from the existing resources: `sldb.deploy.preparation` adds them.
+values are text, as in CloudFormation. `BundleBucket`, `BundleKey`, `ExistingBucket`, `ExistingFileSystem`,
+`BucketMade`, `LockTags`, `KeepLockVpc` and `KeyApiLogs` follow from the existing resources: `sldb.deploy.preparation`
+adds them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from sldb.deploy.apis.options import API_DEFAULTS, ApiChoices, check_apis
 from sldb.deploy.bundle.platform import ARCHITECTURES, RUNTIMES
 from sldb.deploy.operation.options import OPERATION_DEFAULTS, OperationChoices, check_operation, computed
 from sldb.deploy.queues.options import QUEUE_DEFAULTS, QueueChoices, check_queue, visibility_seconds
+from sldb.deploy.storage.options import STORAGE_DEFAULTS, StorageChoices, check_storage
 from sldb.did_you_mean import suggestion
 from sldb.stack.names import MAX_FUNCTION_NAME, deadlock_fix_function, default_function
 
@@ -46,6 +48,7 @@ DEFAULTS = {
     **API_DEFAULTS,
     **OPERATION_DEFAULTS,
     **QUEUE_DEFAULTS,
+    **STORAGE_DEFAULTS,
 }
 _ENVIRONMENT = {
     "Runtime": "SLDB_RUNTIME",
@@ -102,6 +105,7 @@ class Choices:
     apis: ApiChoices = field(default_factory=ApiChoices)
     operation: OperationChoices = field(default_factory=OperationChoices)
     queue: QueueChoices = field(default_factory=QueueChoices)
+    storage: StorageChoices = field(default_factory=StorageChoices)
 
     def parameters(self) -> dict[str, str]:
         given = {
@@ -120,7 +124,7 @@ class Choices:
             "Insights": None if self.insights is None else str(self.insights).lower(),
         }
         values = {name: str(value) for name, value in given.items() if value is not None}
-        parts = (self.apis, self.operation, self.queue)
+        parts = (self.apis, self.operation, self.queue, self.storage)
         return {**values, **{name: value for part in parts for name, value in part.parameters().items()}}
 
 
@@ -144,6 +148,7 @@ def resolve(
     values.update(computed(values))
     check_queue(choices.queue, values)
     values["QueueVisibilitySeconds"] = str(visibility_seconds(int(values["Timeout"])))
+    check_storage(choices.storage, values, previous)
     values["CacheBytes"] = str(int(int(values["EphemeralStorage"]) * MIB * CACHE_SHARE))
     return values
 

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from sldb.aws.errors import OperationFailed
-from sldb.stack.resource_change import DATA_BUCKET, Change
+from sldb.stack.resource_change import DATA_BUCKET, FILE_SYSTEM, Change
 from sldb.stack.statuses import REMAKE
 
 if TYPE_CHECKING:
@@ -75,10 +75,12 @@ class Plan:
 def refuse_data_loss(changes: Iterable[Change]) -> None:
     """Raise OperationFailed for a plan that removes or replaces the data bucket."""
     for change in changes:
-        if change.logical_id == DATA_BUCKET and (change.removes or change.replaces):
-            verb = "remove" if change.removes else "replace"
+        # A file system may leave the stack, which keeps it, once its databases have moved.
+        removes = change.removes and change.logical_id == DATA_BUCKET
+        if change.logical_id in (DATA_BUCKET, FILE_SYSTEM) and (removes or change.replaces):
+            verb = "remove" if removes else "replace"
             raise OperationFailed(
-                f"refused: this would {verb} {DATA_BUCKET}, which holds the databases",
+                f"refused: this would {verb} {change.logical_id}, which holds the databases",
                 "deploy with the version of sldb that made this stack, or deploy a new stack with --stack",
                 applied="no",
             )

@@ -31,6 +31,8 @@ from sldb.deploy.plan import BundleStep, Kind, Plan
 from sldb.deploy.progress import Progress
 from sldb.deploy.queues.change import change_notes
 from sldb.deploy.repair import bucket_made, check_data, delete_remains, finish_rollback, loss_notes
+from sldb.deploy.storage.file_system import check_subnets, find_adopted_files
+from sldb.deploy.storage.options import EFS
 from sldb.deploy.tags import Tags, as_text, for_locks
 from sldb.deploy.template import template_text
 from sldb.stack.account import Account
@@ -133,15 +135,13 @@ def _plan(
     account: Account, start: _Start, chosen: Mapping[str, str], bundle: Bundle | None, *, sets_versions: bool
 ) -> Preparation:
     """Return the plan. `chosen`: the parameters of the user's choice; all others are added here."""
-    lock_vpc = plan_lock_vpc(account.ec2, start.stack.name, start.state, chosen["LockKind"], time.time())
+    lock_vpc = plan_lock_vpc(account.ec2, start.stack.name, start.state, _lock_kind(chosen), time.time())
     step = _bundle_step(start.bucket, bundle, chosen)
-    adopted, bucket_notes = "", tuple[str, ...]()
-    if not start.losses.data:
-        adopted, bucket_notes = find_adopted(account, start.stack.name, start.state)
+    stores, store_notes = _stores(account, start, chosen)
     may_log = has_log_role(account) if "key" in kinds_of(chosen) else False
     previous = start.state.parameters if start.state else {}
     logs = previous.get("KeyApiLogs", "false") if may_log is None else str(may_log).lower()
-    parameters = _with_found(start, chosen, lock_vpc, step, {"ExistingBucket": adopted, "KeyApiLogs": logs})
+    parameters = _with_found(start, chosen, lock_vpc, step, {**stores, "KeyApiLogs": logs})
     template = start.line.template or template_text(parameters)
     change_set = _change_set(account, start, step, template, parameters)
     shown = {**DEFAULTS, **parameters}  # a version to go back to may know fewer
@@ -154,7 +154,7 @@ def _plan(
         changes=change_set.changes if change_set else (),
         notes=(
             *start.line.notes,
-            *bucket_notes,
+            *store_notes,
             *loss_notes(start.losses),
             *_notes(previous, shown, start, lock_vpc),
             *api_notes(previous, shown, _addresses(account, start), has_log_role=may_log),
@@ -183,7 +183,7 @@ def _with_found(
 ) -> dict[str, str]:
     """Return all parameters: those chosen, those that follow from existing resources, and from the stack. A version to
     go back to may know fewer of them."""
-    lock_tags = for_locks(start.tags.all) if chosen["LockKind"] == SECURITY_GROUP else ""
+    lock_tags = for_locks(start.tags.all) if _lock_kind(chosen) == SECURITY_GROUP else ""
     parameters = {
         **chosen,
         **found,
@@ -195,6 +195,20 @@ def _with_found(
     }
     goal = start.line.goal
     return {name: value for name, value in parameters.items() if goal is None or name in goal.parameters}
+
+
+def _lock_kind(chosen: Mapping[str, str]) -> str:
+    return "file" if chosen.get("Storage") == EFS else chosen["LockKind"]
+
+
+def _stores(account: Account, start: _Start, chosen: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the parameters of the stores that an earlier stack left behind, and the notes about them."""
+    bucket, notes = "", tuple[str, ...]()
+    if not start.losses.data:
+        bucket, notes = find_adopted(account, start.stack.name, start.state)
+    check_subnets(account, chosen)
+    files, more = find_adopted_files(account, start.stack.name, start.state, chosen)
+    return {"ExistingBucket": bucket, "ExistingFileSystem": files}, (*notes, *more)
 
 
 def _addresses(account: Account, start: _Start) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from lambda_handlers.wire import SldbError
 from sldb.aws.errors import OperationFailed, aws_errors
 from sldb.deploy.progress import Progress, stack_failure
 from sldb.stack.cloudformation import Stack
+from sldb.stack.resource_change import FILE_SYSTEM
 
 if TYPE_CHECKING:
     from sldb.deploy.losses import LossReport
@@ -40,6 +41,9 @@ def check_data(stack: str, report: LossReport, *, new_bucket: bool) -> None:
     did and the data is there."""
     if report.data is None and new_bucket:
         raise SldbError("bad_request", f"--new-bucket is for a stack whose data bucket is gone: that of {stack} exists")
+    if report.data is not None and report.data.logical_id == FILE_SYSTEM:
+        hint = "restore it from AWS Backup; or sldb destroy, and sldb deploy for an empty one"
+        raise OperationFailed(f"refused: {report.data.says}. No deployment brings them back", hint, applied="no")
     if report.data is not None and not new_bucket:
         raise OperationFailed(
             f"refused: {report.data.says}. No deployment brings them back", repair_hint(report), applied="no"

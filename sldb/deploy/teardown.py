@@ -24,6 +24,8 @@ from sldb.deploy.caller_rights import CallerRights, delete_rights, find_rights
 from sldb.deploy.lock_vpc import free_abandoned
 from sldb.deploy.progress import Progress, stack_failure
 from sldb.deploy.queues.change import delete_empty, kept_notes
+from sldb.deploy.storage.file_system import delete_file_system, file_systems
+from sldb.deploy.storage.options import has_files
 from sldb.stack.account import Account
 from sldb.stack.bucket import Bucket
 from sldb.stack.cloudformation import Stack
@@ -47,6 +49,7 @@ class TeardownPlan:
     kept: tuple[str, ...] = ()  # notes about buckets that are not ours
     rights: CallerRights = field(default_factory=CallerRights)  # of the callers of its APIs
     queues: tuple[QueueCounts, ...] = ()
+    file_systems: tuple[str, ...] = ()  # with databases
 
     @property
     def is_empty(self) -> bool:
@@ -56,7 +59,18 @@ class TeardownPlan:
     @property
     def has_nothing(self) -> bool:
         """True if there is no trace of a stack of this name: most likely the name, region or profile is wrong."""
-        return self.is_empty and self.data_bucket is None and not self.kept
+        return self.is_empty and not self.has_data and not self.kept
+
+    @property
+    def has_data(self) -> bool:
+        """True if there may be databases."""
+        return self.data_bucket is not None or bool(self.file_systems)
+
+    @property
+    def places(self) -> str:
+        """The places that may have databases, for people."""
+        bucket = [f"s3://{self.data_bucket.name}"] if self.data_bucket else []
+        return " and ".join([*bucket, *(f"the file system {name}" for name in self.file_systems)])
 
 
 def plan_teardown(account: Account, stack: str, *, delete_data: bool = False) -> TeardownPlan:
@@ -74,7 +88,10 @@ def plan_teardown(account: Account, stack: str, *, delete_data: bool = False) ->
     kept = data if has_data else None
     rights = find_rights(account, stack, state, kept) if state else CallerRights()
     queues = count_messages(account.queues, state.outputs) if state else ()
-    return TeardownPlan(stack, state, kept, bundles, (note,) if note else (), rights, queues)
+    # A user without rights to EFS can still take down a stack that never had databases there.
+    looks = delete_data or state is None or has_files(state.parameters)
+    files = tuple(each["FileSystemId"] for each in file_systems(account, stack)) if looks else ()
+    return TeardownPlan(stack, state, kept, bundles, (note,) if note else (), rights, queues, files)
 
 
 def _find_bundles(account: Account, stack: str) -> tuple[Bucket | None, str]:
@@ -113,6 +130,9 @@ def tear_down(account: Account, plan: TeardownPlan, progress: Progress, *, delet
     if delete_data and plan.data_bucket is not None:
         count = delete_bucket(plan.data_bucket, DATA_LAYOUT)
         progress.note(f"deleted {plan.data_bucket.name} with the {count} objects in it")
+    for name in plan.file_systems if delete_data else ():
+        delete_file_system(account, name)
+        progress.note(f"deleted the file system {name}; its backups in AWS Backup stay until they expire")
 
 
 def _delete_stack(account: Account, name: str, state: StackState, progress: Progress) -> None:

@@ -19,8 +19,10 @@ from sldb.aws.errors import aws_errors
 from sldb.client import Client
 from sldb.deploy.losses import find_losses
 from sldb.deploy.repair import repair_hint
+from sldb.deploy.storage.options import EFS
 from sldb.deploy.versions import kept_days
 from sldb.doctor.apis import ApiChecks, http_status
+from sldb.doctor.file_system import file_system_findings
 from sldb.doctor.finding import Finding, checked, ok, unchecked
 from sldb.doctor.local import engine
 from sldb.doctor.operation import alarm_findings
@@ -72,7 +74,9 @@ def findings(account: Account, stack: str, client: Client, progress: Progress = 
     progress.begin("checking the engine")
     yield checked("engine", lambda: engine(client))
     progress.begin("checking commits")
-    if not status.bucket_is_gone:
+    if state.storage == EFS:
+        yield from file_system_findings(account, state)
+    elif not status.bucket_is_gone:
         yield from _conditions(account, status.bucket)
         yield recoverable_days(account, status)
     yield _locks(status)

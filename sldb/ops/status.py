@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 from lambda_handlers.shared.lock_holder import Holder
 from lambda_handlers.wire import SldbError
 from sldb.aws.errors import aws_errors
+from sldb.deploy.storage.options import EFS
 from sldb.deploy.tags import Tags
 from sldb.ops.alarms import AlarmInfo, dashboard_url, read_alarms
 from sldb.ops.apis import ApiInfo, count_callers, read_apis
+from sldb.ops.file_system import list_databases
 from sldb.stack.account import Account
 from sldb.stack.cloudformation import Stack
 from sldb.stack.lock_groups import list_lock_groups
@@ -49,6 +51,7 @@ class Status:
     stack_status: str
     region: str
     account: str
+    place: str  # of the databases
     bucket: str
     bucket_is_gone: bool
     bundle: str  # sha256 of the code
@@ -96,13 +99,18 @@ def read_status(account: Account, stack: str, state: StackState | None = None) -
     state = state or deployed(account, stack)
     bucket = account.data_bucket(stack, state) if state.has_data_bucket else None
     is_there = bucket is not None and bucket.exists()
-    databases = _databases(account, bucket, state) if bucket and is_there else []
+    is_up = health(state.status, state.reason).exists
+    if state.storage == EFS:
+        databases = list_databases(account, stack, state) if is_up else []
+    else:
+        databases = _databases(account, bucket, state) if bucket and is_there else []
     apis = read_apis(account, state)
     return Status(
         stack=stack,
         stack_status=state.status,
         region=account.region,
         account=account.id,
+        place=state.databases_place if is_up else "",
         bucket=bucket.name if bucket else "",
         bucket_is_gone=bucket is not None and not is_there,
         bundle=state.parameters.get("BundleKey", "").removesuffix(".zip"),
@@ -124,13 +132,13 @@ def read_status(account: Account, stack: str, state: StackState | None = None) -
 
 def _databases(account: Account, bucket: Bucket, state: StackState) -> list[dict[str, Any]]:
     """Return all databases, also the dropped ones, by the server's own code in this process."""
-    from sldb.targets.bucket import list_databases
+    from sldb.targets import bucket as in_bucket
 
     variables = {
         "SLDB_STORE": f"s3://{bucket.name}/{DATABASES_PREFIX}",
         "SLDB_RETENTION_DAYS": state.parameters.get("RetentionDays", ""),
     }
-    return list_databases(account.session, variables)
+    return in_bucket.list_databases(account.session, variables)
 
 
 def _function(client: LambdaClient, name: str) -> FunctionInfo:
@@ -154,7 +162,7 @@ def _locks(account: Account, stack: str, state: StackState, databases: list[str]
     """Return the holders of all locks. Security groups are looked for independently of the kind of lock, since that
     costs nothing: some may be left from before the kind was changed."""
     held = list_lock_groups(account.ec2, stack, state.lock_vpc) if state.lock_vpc else []
-    if state.lock_kind == "s3" and databases:
+    if state.lock_kind == "s3" and state.storage != EFS and databases:
         objects = LockObjects(account.s3, account.data_bucket(stack, state).name, DATABASES_PREFIX)
         found = (objects.holder(database) for database in databases)
         held += [replace(holder, etag=None) for holder in found if holder is not None]

@@ -100,7 +100,7 @@ def _lock(status: Status) -> str:
 def _data(status: Status) -> str:
     if status.bucket_is_gone:
         return f"s3://{status.bucket} is gone, and with it every database that was in it"
-    return f"s3://{status.bucket}/databases" if status.bucket else "none"
+    return status.place or "none"
 
 
 def show_databases(databases: Sequence[Mapping[str, Any]], out: TextIO) -> None:

@@ -2,7 +2,8 @@
 
     directory   a local target: files on this disk
     bucket      directly to and from the bucket, with the user's own rights, and without the function
-    function    by URLs signed by the function, with no right but to invoke it
+    function    by URLs signed by the function, with no right but to invoke it; through its requests, in slices, if its
+                store has no URLs, such as EFS
 
 For a deployed stack both are tried, the bucket first; parts sent by one are found by the other.
 """
@@ -17,6 +18,7 @@ from typing import TypeVar
 from lambda_handlers.wire import SldbError
 from sldb.client import Client
 from sldb.push_pull.presigned import NoUrls, PresignedTransport
+from sldb.push_pull.sliced import SlicedTransport
 from sldb.push_pull.transport import Transport
 from sldb.targets.aws_lambda import LambdaTarget
 from sldb.targets.https import HttpsTarget
@@ -52,8 +54,11 @@ def try_routes(client: Client, through: str | None, attempt: Callable[[Route], T
             if through == "bucket" or not _is_refusal(error):
                 raise
             note("the bucket is not accessible with your own rights: through the function")
-    with _function(client, client.target) as route:
-        return attempt(route)
+    try:
+        with _function(client, client.target) as route:
+            return attempt(route)
+    except NoUrls:  # raised before the first byte is sent
+        return attempt(Route("function", client, SlicedTransport(client)))
 
 
 def _try_url(client: Client, target: HttpsTarget, attempt: Callable[[Route], T]) -> T:

@@ -56,6 +56,10 @@ class Account:
         return self.session.client("lambda", config=_config())
 
     @cached_property
+    def efs(self) -> Any:
+        return self.session.client("efs", config=_config())
+
+    @cached_property
     def logs(self) -> CloudWatchLogsClient:
         return self.session.client("logs", config=_config())
 

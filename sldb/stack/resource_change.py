@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-DATA_BUCKET, LOCK_VPC = "DataBucket", "LockVpc"  # logical ids, in the template
+DATA_BUCKET, LOCK_VPC, FILE_SYSTEM = "DataBucket", "LockVpc", "FileSystem"  # logical ids, in the template
 _PERMISSION_TYPES = ("AWS::IAM::", "AWS::Lambda::Permission", "AWS::S3::BucketPolicy")
 
 

@@ -39,6 +39,18 @@ class StackState:
         return self.parameters.get("ExistingBucket", "")
 
     @property
+    def storage(self) -> str:
+        """The kind of the databases' store: s3 or efs."""
+        return self.parameters.get("Storage", "s3")
+
+    @property
+    def databases_place(self) -> str:
+        """The place of the databases, for people."""
+        if self.storage == "efs":
+            return f"the file system {self.outputs.get('FileSystem', '')}"
+        return f"s3://{self.outputs.get('DataBucket', '')}/databases"
+
+    @property
     def has_data_bucket(self) -> bool:
         """False for an unfinished stack without outputs."""
         return "DataBucket" in self.outputs

@@ -20,7 +20,7 @@ from lambda_handlers.shared.endpoints import service_url
 from lambda_handlers.store.open import is_foreign, open_store
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.store.s3 import open_s3
-from lambda_handlers.wire import Action, Reply, Request
+from lambda_handlers.wire import Action, Reply, Request, SldbError
 from sldb.aws.endpoints import (
     ca_bundle,
     checked_url,
@@ -120,6 +120,9 @@ def _settings_of(function: DeployedFunction, aws: AwsOptions) -> Callable[[], Se
         session = boto3_session(aws)
     # All other variables are for the function's own surroundings.
     ours = {name: value for name, value in variables.items() if name.startswith("SLDB_")}
+    if ours.get("SLDB_STORE", "").startswith("file:"):  # a directory of the function's, not of this machine
+        message = f"the databases of {function.name} are in a file system that only its functions reach"
+        raise SldbError("store_error", message, "go through the function: --through function", applied="no")
     return _settings_for(session, ours)
 
 

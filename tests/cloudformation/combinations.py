@@ -36,6 +36,7 @@ SAMPLES = {
     "BundleBucket": "bundles-of-the-company",
     "BundleKey": "0" * 64 + ".zip",
     "CorsOrigins": "https://app.example.com",
+    "ExistingFileSystem": "fs-0a1b2c3d",
     "ExistingBucket": "sldb-data-123456789012-eu-central-1",
     "JwtAudience": "audience",
     "JwtIssuer": "https://issuer.example.com",
@@ -43,6 +44,8 @@ SAMPLES = {
     "KmsKey": "arn:aws:kms:eu-central-1:123456789012:key/6f3b0c7e-0000-4000-8000-000000000002",
     "LockTags": '{"team":"data"}',
     "ReservedConcurrency": "10",
+    "Subnets": "subnet-0a1b2c3d,subnet-1a1b2c3d,subnet-2a1b2c3d",
+    "Vpc": "vpc-0a1b2c3d",
     "PermissionsBoundary": "arn:aws:iam::123456789012:policy/boundary",
 }
 PSEUDO = {
@@ -114,9 +117,10 @@ class Combinations:
     def truth(self, condition: str, assignment: Mapping[str, str]) -> bool:
         return _truth(self.template["Conditions"], condition, assignment)
 
-    def assignments(self, conditions: Iterable[str]) -> Iterator[Assignment]:
-        """Yield all combinations of the parameters that these conditions rest on."""
-        names = sorted(frozenset[str]().union(*(self.supports[condition] for condition in conditions)))
+    def assignments(self, conditions: Iterable[str], also: Iterable[str] = ()) -> Iterator[Assignment]:
+        """Yield all combinations of the parameters that these conditions rest on, and of others that matter."""
+        named = (name for name in also if name in self.domains)
+        names = sorted(frozenset[str](named).union(*(self.supports[condition] for condition in conditions)))
         domains = [self.domains[name] for name in names]
         count = 1
         for domain in domains:
@@ -173,7 +177,7 @@ class Combinations:
         """Return what a choice may come to, and a combination for each."""
         conditions = [*part.conditions, *(argument[0] for argument in _find(part.value, "Fn::If"))]
         forms: dict[str, Assignment] = {}
-        for assignment in self.assignments(conditions):
+        for assignment in self.assignments(conditions, self._parameters_in(part.value)):
             if all(self.truth(condition, assignment) for condition in part.conditions):
                 forms.setdefault(repr(self.resolve(part.value, assignment)), assignment)
         return forms

@@ -190,7 +190,7 @@ def _keys_outside_policies(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         for key, member in value.items():
             yield key
-            if key not in ("PolicyDocument", "AssumeRolePolicyDocument", "KeyPolicy"):
+            if key not in ("PolicyDocument", "AssumeRolePolicyDocument", "KeyPolicy", "FileSystemPolicy"):
                 yield from _keys_outside_policies(member)
     elif isinstance(value, list):
         for item in value:

@@ -54,9 +54,12 @@ def template() -> dict[str, Any]:
     return loaded
 
 
-def statements(template: dict[str, Any], role: str) -> Iterator[dict[str, Any]]:
+def statements(template: dict[str, Any], role: str, *, with_files: bool = False) -> Iterator[dict[str, Any]]:
+    """The statements of a role; those for databases in EFS only `with_files`."""
     for policy in template["Resources"][role]["Properties"]["Policies"]:
         actual = policy["Fn::If"][1] if "Fn::If" in policy else policy
+        if actual["PolicyName"] == "files" and not with_files:
+            continue
         yield from actual["PolicyDocument"]["Statement"]
 
 
@@ -182,6 +185,12 @@ def test_the_function_that_only_reads_is_the_query_function_with_another_setting
     left_out = {
         *("SLDB_LOCK", "SLDB_LOCK_MAX_AGE_SECONDS", "SLDB_VPC_ID", "SLDB_LOCK_TAGS", "SLDB_CORS_ORIGINS"),
         *("SLDB_QUEUE_TRIES", "SLDB_QUEUE_RETENTION_DAYS"),
+        "SLDB_READ_ONLY",
+        "SLDB_LOCK",
+        "SLDB_LOCK_MAX_AGE_SECONDS",
+        "SLDB_VPC_ID",
+        "SLDB_LOCK_TAGS",
+        "SLDB_CORS_ORIGINS",
     }
     assert variables == {name: value for name, value in others.items() if name not in left_out}
 
@@ -261,6 +270,7 @@ def test_nothing_refers_to_an_attribute_of_a_function(template: dict[str, Any]) 
         ({"LockKind": "security-group", "KeepLockVpc": "false"}, True),
         ({"LockKind": "s3", "KeepLockVpc": "true"}, True),
         ({"LockKind": "none", "KeepLockVpc": "false"}, False),
+        ({"LockKind": "security-group", "KeepLockVpc": "false", "Storage": "efs"}, False),
     ],
 )
 @pytest.mark.parametrize("role", ["QueryRole", "DeadlockFixRole", "ReadRole"])
@@ -270,6 +280,7 @@ def test_the_deployer_misses_every_policy_that_a_role_has(
 ) -> None:
     parameters = {**parameters, "Tracing": tracing}
     holds = {"": True, "HasLockVpc": has_vpc, "HasTracing": tracing == "true"}
+    holds["OnEfs"] = parameters.get("Storage") == "efs"
     names = []
     for entry in template["Resources"][role]["Properties"]["Policies"]:
         condition, policy, _ = entry.get("Fn::If", ("", entry, None))
@@ -285,7 +296,7 @@ def test_the_deployer_looks_for_every_resource(template: dict[str, Any]) -> None
 def test_the_schedule_runs_the_deadlock_fix_function_every_minute(template: dict[str, Any]) -> None:
     properties = template["Resources"]["DeadlockFixSchedule"]["Properties"]
     assert properties["ScheduleExpression"] == "rate(1 minute)"
-    assert properties["State"] == "ENABLED"
+    assert properties["State"] == {"Fn::If": ["WritesNothing", "DISABLED", "ENABLED"]}
 
 
 def test_the_functions_get_every_setting_and_no_other(template: dict[str, Any]) -> None:
@@ -306,9 +317,10 @@ def test_the_functions_get_every_setting_and_no_other(template: dict[str, Any]) 
         "SLDB_RETENTION_DAYS",
         "SLDB_LOG_LEVEL",
         "SLDB_METRICS",
+        "SLDB_MOUNT_TARGETS",
     }
     assert query == deadlock_fix | {
-        *("SLDB_CACHE_BYTES", "SLDB_LOCK_TAGS", "SLDB_CORS_ORIGINS"),
+        *("SLDB_CACHE_BYTES", "SLDB_LOCK_TAGS", "SLDB_CORS_ORIGINS", "SLDB_READ_ONLY"),
         *("SLDB_QUEUE_TRIES", "SLDB_QUEUE_RETENTION_DAYS", "SLDB_INSIGHTS", "SLDB_TRACING"),
     }
 
@@ -325,7 +337,7 @@ def test_the_deployer_passes_every_parameter_with_the_same_defaults(template: di
     ours = resolve("test-db", Choices(), {}, {})
     assert set(parameters) - set(ours) == {
         *("BundleBucket", "BundleKey", "ExistingBucket", "BucketMade"),
-        *("LockTags", "KeepLockVpc", "KeyApiLogs"),
+        *("LockTags", "KeepLockVpc", "KeyApiLogs", "ExistingFileSystem"),
     }
     assert set(ours) <= set(parameters)
     assert {name: str(parameters[name]["Default"]) for name in ours} == ours

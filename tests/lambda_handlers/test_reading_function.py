@@ -43,11 +43,17 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "databases": {},
     "describe": {"query": "INSERT INTO t VALUES (?, ?)"},
     "drop_database": {},
+    "file_create": {"key": f"main/{FILE}", "upload": UPLOAD, "start": 0, "total": 0, "body": ""},
+    "file_list": {"prefix": "main/"},
+    "file_names": {},
+    "file_read": {"key": f"main/{FILE}", "length": 100},
     "history": {},
     "pull": {},
+    "pull_part": {"file": FILE, "length": 100},
     "pull_urls": {"files": [FILE]},
     "push_begin": {"upload": UPLOAD},
     "push_commit": {"upload": UPLOAD, "parts": [], "page_map": "", "first_page": "", "push": "0" * 14, "since": 0},
+    "push_part": {"upload": UPLOAD, "part": f"00001-{'0' * 32}", "start": 0, "total": 0, "body": ""},
     "push_urls": {"upload": UPLOAD, "parts": [f"00001-{'0' * 32}"]},
     "redo": {},
     "rename_database": {"to": "copy"},
@@ -56,7 +62,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "set_database": {"foreign_keys": False},
     "undo": {},
 }
-READS = {"databases", "describe", "history", "pull", "pull_urls", "result"}
+READS = {"databases", "describe", "history", "pull", "pull_part", "pull_urls", "result"}
 COUNT = "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 20000) SELECT x FROM c"
 
 TEXT = "".join(sha256(bytes([n % 256, n >> 8])).hexdigest() for n in range(2000))  # too much for a token

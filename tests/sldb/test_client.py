@@ -12,7 +12,10 @@ from lambda_handlers.wire import Request, Statement
 from sldb.client import _WRITES, Client
 from sldb.targets.local import LocalTarget
 
-READS = {"cancel", "databases", "describe", "history", "pull", "pull_urls", "push_begin", "push_urls", "result"}
+READS = {
+    *("cancel", "databases", "describe", "history", "pull", "pull_part", "pull_urls", "push_begin", "push_part"),
+    *("push_urls", "result", "file_create", "file_list", "file_names", "file_read"),
+}
 
 
 def test_every_action_is_known_to_write_or_to_read() -> None:

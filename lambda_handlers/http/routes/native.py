@@ -43,7 +43,7 @@ from lambda_handlers.wire import (
 )
 
 # The actions that change nothing for other callers: `read` takes no other.
-READING_ACTIONS = frozenset({"cancel", "databases", "describe", "history", "pull", "pull_urls", "result"})
+READING_ACTIONS = frozenset({"cancel", "databases", "describe", "history", "pull", "pull_part", "pull_urls", "result"})
 
 _EXAMPLE = 'POST {"query": "SELECT 1"} as application/json'
 

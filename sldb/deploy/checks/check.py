@@ -26,6 +26,8 @@ _MISSING_CODES = {  # of the services
     "NotFound",  # of SNS, as its model names it
     "AWS.SimpleQueueService.NonExistentQueue",
     "ResourceNotFound",  # of CloudWatch
+    *("FileSystemNotFound", "AccessPointNotFound", "MountTargetNotFound"),
+    *("InvalidSubnetID.NotFound", "InvalidGroup.NotFound"),
 }
 
 

@@ -103,7 +103,7 @@ class Authorizer:
         if entity is None:
             return []
         groups = [] if principal.session else self._moto.backend("iam", "aws").get_groups_for_user(entity.name)
-        return [document for each in (entity, *groups) for document in _documents_of(each)]
+        return [document for each in (entity, *groups) for document in documents_of(each)]
 
     def _is_within_boundary(self, principal: Principal, request: Request) -> bool:
         """Return True if the role has no permissions boundary, or if its boundary allows this."""
@@ -158,10 +158,12 @@ def check_policies_in(call: Call) -> None:
 
 def _with_caller(needed: Request, principal: Principal | None) -> Request:
     caller = {"aws:principalarn": (principal.entity_arn if principal else _ROOT,)}
+    if principal is not None and principal.function_arn:
+        caller["lambda:sourcefunctionarn"] = (principal.function_arn,)
     return replace(needed, context={**needed.context, **caller})
 
 
-def _documents_of(entity: Any) -> Iterator[Document]:
+def documents_of(entity: Any) -> Iterator[Document]:
     """Yield the policies of a role, a user or a group."""
     yield from (document_of(text) for text in entity.policies.values())
     yield from (_managed(managed) for managed in entity.managed_policies.values())

@@ -23,6 +23,7 @@ KNOWN_KEYS = frozenset(
         *("s3:objectcreationoperation", "s3:x-amz-server-side-encryption", "s3:x-amz-acl"),
         *("secretsmanager:secretid", "secretsmanager:versionid", "secretsmanager:versionstage"),
         *("secretsmanager:resourcetag/", "lambda:functionarn"),
+        *("elasticfilesystem:accesspointarn", "lambda:sourcefunctionarn"),
         *("iam:passedtoservice", "ec2:createaction", "ec2:vpc", "ec2:vpcid", "ec2:region", "ec2:resourcetag/"),
     }
 )

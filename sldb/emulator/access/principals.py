@@ -34,6 +34,8 @@ class Principal:
     entity_arn: str  # the role or the user: its policies apply
     session: str  # such as the function's name; "" of a user
     credentials: Credentials
+    function_arn: str = ""  # of the function with the role
+    is_isolated: bool = False  # in a network without a way to AWS
 
     @property
     def arn(self) -> str:
@@ -49,13 +51,13 @@ class Principals:
         self._lock = threading.Lock()
         self._by_key: dict[str, Principal] = {}
 
-    def mint(self, role_arn: str, session: str) -> Credentials:
+    def mint(self, role_arn: str, session: str, function_arn: str, *, is_isolated: bool) -> Credentials:
         """Return the credentials of a new container."""
         # As AWS's temporary keys look: the prefix, then sixteen letters and digits.
         key = "ASIA" + secrets.token_hex(8).upper()
         credentials = Credentials(key, secrets.token_urlsafe(30), secrets.token_urlsafe(60))
         with self._lock:
-            self._by_key[key] = Principal(role_arn, session, credentials)
+            self._by_key[key] = Principal(role_arn, session, credentials, function_arn, is_isolated)
         return credentials
 
     def find(self, access_key: str) -> Principal | None:

@@ -18,7 +18,7 @@ from sldb.emulator.calls.actions import lambda_action, model_action, s3_action
 
 ACCOUNT = "123456789012"
 DEFAULT_REGION = "us-east-1"
-_WITHOUT_FORMS = ("s3", "lambda", "apigateway", "apigatewayv2", "execute-api")
+_WITHOUT_FORMS = ("s3", "lambda", "apigateway", "apigatewayv2", "execute-api", "elasticfilesystem")
 _SCOPE = re.compile(r"Credential=([^/,]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
 
 
@@ -76,6 +76,8 @@ def decode(environ: Mapping[str, Any]) -> Call:
         action = lambda_action(method, path)
     elif service in ("apigateway", "apigatewayv2"):
         action = model_action(service, method, path)
+    elif service == "elasticfilesystem":
+        action = model_action("efs", method, path)
     else:
         action = headers.get("x-amz-target", "").rpartition(".")[2] or form.get("Action", "")
     return Call(service, action, region, access_key, method, path, query, headers, form, body, environ)

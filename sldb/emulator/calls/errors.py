@@ -12,7 +12,10 @@ from xml.sax.saxutils import escape
 from sldb.emulator.calls.call import Answer, Call
 
 JSON_SERVICES = frozenset(  # whose errors are JSON
-    {"lambda", "events", "logs", "secretsmanager", "apigateway", "apigatewayv2", "sqs", "monitoring", "kms"}
+    {
+        *("lambda", "events", "logs", "secretsmanager", "apigateway", "apigatewayv2", "sqs", "monitoring", "kms"),
+        "elasticfilesystem",
+    }
 )
 # SQS's errors have their names of the query protocol in a header, by which clients know them (botocore's model).
 _QUERY_NAMES = {

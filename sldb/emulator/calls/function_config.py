@@ -20,6 +20,7 @@ from sldb.emulator.calls.moto_app import Moto
 
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 ARCHITECTURE = "arm64" if platform.machine().lower() in ("arm64", "aarch64") else "x86_64"
+_FILE_SYSTEMS = "sldb_file_systems"  # an attribute of moto's functions
 _NAME = re.compile(
     r"(?:(?:arn:aws:lambda:(?P<region>[a-z0-9-]+):)?\d{12}:(?:function:)?)?(?P<name>[\w-]+)(?::(?P<qualifier>[\w$-]+))?"
 )
@@ -66,6 +67,8 @@ class FunctionConfig:
     reserved_concurrency: int | None
     retry_attempts: int  # after a failed asynchronous invocation
     on_failure: str  # the ARN of the destination of what failed for the last time; "" if there is none
+    subnet_ids: tuple[str, ...]  # of its network; none: it can reach AWS
+    mounts: tuple[tuple[str, str], ...]  # ARNs of access points, each with its path in the function
     code: bytes = field(repr=False, compare=False)  # the hash stands for it
 
     @property
@@ -84,6 +87,17 @@ def read(moto: Moto, function: FunctionName) -> FunctionConfig:
         except LambdaClientError as error:
             raise AwsError("ResourceNotFoundException", f"Function not found: {function.arn}", 404) from error
         return _copy(found, function)
+
+
+def file_systems_of(function: Any) -> list[dict[str, str]]:
+    """Return the file systems that a function of moto's mounts: `keep_file_systems` has noted them."""
+    found: list[dict[str, str]] = getattr(function, _FILE_SYSTEMS, [])
+    return found
+
+
+def keep_file_systems(moto: Moto, region: str, name: str, configs: list[dict[str, str]]) -> None:
+    """Note the file systems that a function mounts, which moto forgets. Called under moto's lock."""
+    setattr(moto.backend("lambda", region).get_function(name), _FILE_SYSTEMS, configs)
 
 
 def _copy(found: Any, function: FunctionName) -> FunctionConfig:
@@ -105,5 +119,7 @@ def _copy(found: Any, function: FunctionName) -> FunctionConfig:
         reserved_concurrency=None if found.reserved_concurrency is None else int(found.reserved_concurrency),
         retry_attempts=int(invoke_config.get("MaximumRetryAttempts", 2)),
         on_failure=destinations.get("OnFailure", {}).get("Destination", ""),
+        subnet_ids=tuple((found.vpc_config or {}).get("SubnetIds", ())),
+        mounts=tuple((each["Arn"], each["LocalMountPath"]) for each in file_systems_of(found)),
         code=found.code_bytes,
     )

@@ -25,7 +25,11 @@ from moto.s3.models import FakeBucket
 from sldb.emulator.calls.call import ACCOUNT, Answer, Call
 
 GLOBAL = {"s3", "iam", "sts"}  # services whose state belongs to no region
-_NAMES = {"lambda": "awslambda", "monitoring": "cloudwatch"}  # moto's, where they differ from the signing names
+_NAMES = {  # moto's, where they differ from the signing names
+    "lambda": "awslambda",
+    "monitoring": "cloudwatch",
+    "elasticfilesystem": "efs",
+}
 
 
 class Moto:

@@ -100,6 +100,9 @@ def _call(function: str, argument: Any, scope: Scope) -> Any:
         case "Fn::If":
             name, then, otherwise = argument
             return evaluate(then if scope.condition(name) else otherwise, scope)
+        case "Fn::GetAZs":
+            region = evaluate(argument, scope) or scope.ref("AWS::Region")
+            return [f"{region}{letter}" for letter in "abc"]
     arguments = evaluate(argument, scope)
     match function:
         case "Fn::Join":
@@ -112,10 +115,8 @@ def _call(function: str, argument: Any, scope: Scope) -> Any:
             return _text(arguments[0]) == _text(arguments[1])
         case "Fn::Not":
             return not arguments[0]
-        case "Fn::And":
-            return all(arguments)
-        case "Fn::Or":
-            return any(arguments)
+        case "Fn::And" | "Fn::Or":
+            return (all if function == "Fn::And" else any)(arguments)
     raise NotEmulated(f"the function {function}")
 
 

@@ -20,6 +20,9 @@ ACTIONS = frozenset(
     {
         *("CreateSecurityGroup", "DeleteSecurityGroup", "DescribeSecurityGroups"),
         *("CreateVpc", "DeleteVpc", "DescribeVpcs", "DescribeVpcAttribute", "ModifyVpcAttribute", "DescribeSubnets"),
+        *("CreateSubnet", "DeleteSubnet", "DescribeNetworkInterfaces"),
+        *("AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"),
+        *("AuthorizeSecurityGroupEgress", "RevokeSecurityGroupEgress"),
         *("CreateTags", "DeleteTags", "DescribeTags", "DescribeRegions", "DescribeAvailabilityZones"),
     }
 )

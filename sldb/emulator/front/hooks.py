@@ -11,11 +11,14 @@ It may wait, answer by itself, change the call, replace the answer, or let the c
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
+from sldb.emulator.access.principals import Principal
 from sldb.emulator.calls.call import Answer, Call
 
+_logger = logging.getLogger(__name__)
 Proceed: TypeAlias = Callable[[Call], Answer]
 
 
@@ -25,6 +28,13 @@ class Hook(Protocol):
 
 class ReplyLost(ConnectionError):
     """Raised by a hook: the connection is closed without an answer."""
+
+
+def check_reach(call: Call, principal: Principal) -> None:
+    """Raise ReplyLost for a function in a network without a way to AWS."""
+    if principal.is_isolated:
+        _logger.warning("%s reached for %s from its network", principal.session, call.service)
+        raise ReplyLost
 
 
 def chain(hooks: Sequence[Hook], last: Proceed) -> Proceed:

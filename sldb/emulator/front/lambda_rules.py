@@ -13,12 +13,12 @@ from typing import Any
 from moto.s3.exceptions import MissingBucket, MissingKey
 
 from sldb.emulator.access import policy
-from sldb.emulator.access.iam import document_of
+from sldb.emulator.access.iam import document_of, documents_of
 from sldb.emulator.access.policy import Request
 from sldb.emulator.calls.actions import function_in
-from sldb.emulator.calls.call import ACCOUNT, Call
+from sldb.emulator.calls.call import ACCOUNT, Answer, Call
 from sldb.emulator.calls.errors import AwsError, NotEmulated
-from sldb.emulator.calls.function_config import FunctionName
+from sldb.emulator.calls.function_config import FunctionName, file_systems_of, keep_file_systems
 from sldb.emulator.calls.moto_app import Moto
 from sldb.emulator.runtime import bundles
 
@@ -33,14 +33,16 @@ _RESERVED = frozenset(
 )
 _MAX_ENVIRONMENT_BYTES = 4096
 _NOT_SUPPLIED = (
-    "VpcConfig",
     "Layers",
-    "FileSystemConfigs",
     "DeadLetterConfig",
     "SnapStart",
     "ImageConfig",
     "KMSKeyArn",
 )
+
+
+# What Lambda does with a function's role (its guide, "Giving Lambda functions access to resources in an Amazon VPC").
+_NETWORK_ACTIONS = ("CreateNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets", "DeleteNetworkInterface")
 
 
 def check(moto: Moto, call: Call) -> Call:
@@ -64,6 +66,36 @@ def _forget_invoke_config(moto: Moto, call: Call) -> None:
     moto.backend("lambda", call.region).get_function(function.name, None).event_invoke_config = []
 
 
+def complete(moto: Moto, call: Call, answer: Answer) -> Answer:
+    """Keep the file systems of a function, and show them in its configuration."""
+    if call.action not in ("CreateFunction", "UpdateFunctionConfiguration", "GetFunctionConfiguration"):
+        return answer
+    if answer.status >= 300:
+        return answer
+    given, shown = json.loads(call.body or b"{}"), json.loads(answer.body)
+    if "FileSystemConfigs" in given:
+        keep_file_systems(moto, call.region, shown["FunctionName"], given["FileSystemConfigs"])
+    function = moto.backend("lambda", call.region).get_function(shown["FunctionName"])
+    shown["FileSystemConfigs"] = file_systems_of(function)
+    headers = tuple(header for header in answer.headers if header[0].lower() != "content-length")
+    return Answer(answer.status, headers, json.dumps(shown).encode())
+
+
+def _check_network(moto: Moto, wanted: Mapping[str, Any]) -> None:
+    """Raise AwsError for a network that Lambda cannot connect the function to, as it says so."""
+    subnets = wanted.get("VpcConfig", {}).get("SubnetIds")
+    if wanted.get("FileSystemConfigs") and not subnets:
+        raise AwsError("InvalidParameterValueException", "A function with file systems must be in a VPC.")
+    if not subnets or "Role" not in wanted:
+        return
+    roles = moto.backend("iam", "aws").roles.values()
+    documents = [document for role in roles if role.arn == wanted["Role"] for document in documents_of(role)]
+    for action in _NETWORK_ACTIONS:
+        if policy.decide(documents, Request(f"ec2:{action}", "*", {})) != "allow":
+            message = f"The provided execution role does not have permissions to call {action} on EC2"
+            raise AwsError("InvalidParameterValueException", message)
+
+
 def _check_configuration(moto: Moto, wanted: Mapping[str, Any]) -> None:
     for name in _NOT_SUPPLIED:
         if wanted.get(name):
@@ -84,6 +116,7 @@ def _check_configuration(moto: Moto, wanted: Mapping[str, Any]) -> None:
         )
     if "Role" in wanted:
         _check_role(moto, wanted["Role"])
+    _check_network(moto, wanted)
 
 
 def _check_role(moto: Moto, role_arn: str) -> None:

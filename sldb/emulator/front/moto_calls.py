@@ -20,6 +20,7 @@ _RULES: Mapping[str, Callable[[Moto, Call], Call]] = {
 }
 _COMPLETIONS: Mapping[str, Callable[[Moto, Call, Answer], Answer]] = {
     "ec2": ec2_rules.complete,
+    "lambda": lambda_rules.complete,
     "secretsmanager": secrets_rules.complete,
 }
 

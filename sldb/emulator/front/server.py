@@ -36,20 +36,21 @@ from sldb.emulator.calls.moto_app import Moto
 from sldb.emulator.cloudformation.api import CloudFormation
 from sldb.emulator.cloudformation.template_reader import TemplateReader
 from sldb.emulator.front import api_gateway, messaging, moto_calls, serving, watching
-from sldb.emulator.front.hooks import Hook, ReplyLost, chain
+from sldb.emulator.front.hooks import Hook, ReplyLost, chain, check_reach
 from sldb.emulator.gateway.http_api import control
 from sldb.emulator.gateway.rest_api.control import api as rest_api
 from sldb.emulator.gateway.rest_api.control import mappings
 from sldb.emulator.gateway.rest_api.documents import Documents
 from sldb.emulator.monitoring.metrics import Metrics
 from sldb.emulator.runtime.functions import Functions
+from sldb.emulator.runtime.mounts import Mounts
 from sldb.emulator.runtime.pool import ContainerInfo
 from sldb.emulator.runtime.schedule import Schedule
 from sldb.emulator.state.recorder import Recorder
 
 SERVICES = (
     *("s3", "ec2", "iam", "sts", "cloudformation", "lambda", "events", "logs"),
-    *("secretsmanager", "apigateway", "apigatewayv2", "sqs", "sns", "monitoring", "kms"),
+    *("secretsmanager", "apigateway", "apigatewayv2", "sqs", "sns", "monitoring", "kms", "elasticfilesystem"),
 )
 _logger = logging.getLogger(__name__)
 _running = threading.Lock()  # held by the one Emulator of this process
@@ -84,6 +85,7 @@ class Emulator:
             self._moto,
             self._principals,
             self._root,
+            Mounts(self._moto, (data or self._root) / "file_systems"),
             minute_seconds=minute_seconds,
             max_idle=max_idle_containers,
             max_concurrency=max_concurrency,
@@ -101,8 +103,7 @@ class Emulator:
         self._server = self._listen(port)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self.port = self._server.port
-        self.url = f"http://{serving.HOST}:{self.port}"
-        self._functions.endpoint_url = self.url
+        self.url = self._functions.endpoint_url = f"http://{serving.HOST}:{self.port}"
         self._cloudformation = self._open_stacks()
         self._schedule = Schedule(self._moto, self._functions, minute_seconds)
 
@@ -197,14 +198,12 @@ class Emulator:
 
     def _open_stacks(self) -> CloudFormation:
         templates = TemplateReader(self._moto, self._authorizer, self._principals, self.url)
-        if self._recorder is None:
-            return CloudFormation(self.url, templates)
-        return CloudFormation(self.url, templates, self._recorder.stacks, self._recorder.save_stacks)
+        kept = (self._recorder.stacks, self._recorder.save_stacks) if self._recorder else ()
+        return CloudFormation(self.url, templates, *kept)
 
     def _open_rest_apis(self) -> Documents:
-        if self._recorder is None:
-            return Documents()
-        return Documents(self._recorder.rest_apis, self._recorder.save_rest_apis)
+        recorder = self._recorder
+        return Documents(recorder.rest_apis, recorder.save_rest_apis) if recorder else Documents()
 
     def _close_recorder(self) -> None:
         if self._recorder is not None:
@@ -251,6 +250,7 @@ class Emulator:
         principal = self._principals.find(call.access_key)
         if principal is not None:
             signatures.check(call, principal.credentials)
+            check_reach(call, principal)
         if call.service in ("cloudformation", "sqs") or call.action == "Invoke":
             with self._moto.lock:
                 self._authorizer.authorize(call, principal)

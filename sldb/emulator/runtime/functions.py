@@ -30,6 +30,7 @@ from sldb.emulator.monitoring.metrics import Metrics
 from sldb.emulator.runtime.bundles import Bundles, UnusableBundle
 from sldb.emulator.runtime.containers import Container, Limits, Outcome, error_body
 from sldb.emulator.runtime.destinations import Destinations
+from sldb.emulator.runtime.mounts import Mounts
 from sldb.emulator.runtime.pool import THROTTLED, Pool
 from sldb.emulator.runtime.process import Program
 
@@ -46,6 +47,7 @@ class Functions:
         moto: Moto,
         principals: Principals,
         root: Path,
+        mounts: Mounts,
         *,
         minute_seconds: float,
         max_idle: int,
@@ -59,6 +61,7 @@ class Functions:
         self._moto = moto
         self._principals = principals
         self._bundles = Bundles(root)
+        self._mounts = mounts
         self._containers_dir = root / "containers"
         self._minute_seconds = minute_seconds
         self._note_logged = logged
@@ -156,7 +159,9 @@ class Functions:
             self._destinations.send_failure(config, request_id, event, outcome, attempt + 1)
 
     def _make_container(self, config: FunctionConfig) -> Container:
-        credentials = self._principals.mint(config.role_arn, config.name)
+        variables = self._mounts.environment(config)
+        is_isolated = bool(config.subnet_ids)
+        credentials = self._principals.mint(config.role_arn, config.name, config.arn, is_isolated=is_isolated)
         program = Program(
             function_arn=config.arn,
             handler=config.handler,
@@ -165,7 +170,7 @@ class Functions:
             environment={
                 **_machine_environment(),
                 "SLDB_LARGE_COMMITS": "parts",  # as over AWS's own S3: this one completes atomically, too
-                **dict(config.environment),
+                **variables,
                 "AWS_ENDPOINT_URL": self.endpoint_url,
                 "AWS_EC2_METADATA_DISABLED": "true",
                 "AWS_ACCESS_KEY_ID": credentials.access_key_id,

@@ -28,9 +28,9 @@ from sldb.emulator.state.state_file import StateFile
 SAVE_SECONDS = 1.0  # between two times that log lines are saved
 _SERVICES = (
     *("ec2", "iam", "lambda", "events", "logs", "secretsmanager", "apigatewayv2"),
-    *("sns", "monitoring", "kms"),
+    *("sns", "monitoring", "kms", "elasticfilesystem"),
 )
-_BACKENDS = {"monitoring": "cloudwatch"}  # moto's names, where they differ
+_BACKENDS = {"monitoring": "cloudwatch", "elasticfilesystem": "efs"}  # moto's names, where they differ
 _READS = ("Get", "List", "Describe", "Head", "Filter", "Simulate", "Validate")
 _BUCKET, _REST, _STACKS, _POLICIES, _MADE_BY = "bucket/", "s3/rest", "stacks", "bucket_policies", "made_by"
 _REST_APIS, _QUEUES, _EVENT_SOURCES = "rest_apis", "queues", "event_sources"

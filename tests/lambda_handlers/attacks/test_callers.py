@@ -44,16 +44,22 @@ from tests.lambda_handlers.attacks.callers import (
     send,
 )
 
-UPLOAD, PUSH = "0" * 16, "0" * 14
+UPLOAD, PUSH, FILE = "0" * 16, "0" * 14, "0000/0000000000000001-0000000000000001.ltx"
 # Arguments with which each action would do something.
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "branch": {"as": SECOND},
     "cancel": {"request_id": "of-theirs"},
     "describe": {"query": "SELECT * FROM theirs"},
     "drop_database": {},
-    "pull_urls": {"files": ["0000/0000000000000001-0000000000000001.ltx"]},
+    "file_create": {"key": "theirs/" + FILE, "upload": UPLOAD, "start": 0, "total": 0, "body": ""},
+    "file_list": {"prefix": "theirs/"},
+    "file_names": {},
+    "file_read": {"key": "theirs/" + FILE, "length": 100},
+    "pull_part": {"file": FILE, "length": 100},
+    "pull_urls": {"files": [FILE]},
     "push_begin": {"upload": UPLOAD},
     "push_commit": {"upload": UPLOAD, "parts": [], "page_map": "", "first_page": "", "push": PUSH, "since": 0},
+    "push_part": {"upload": UPLOAD, "part": f"00001-{'0' * 32}", "start": 0, "total": 0, "body": ""},
     "push_urls": {"upload": UPLOAD, "parts": [f"00001-{'0' * 32}"]},
     "redo": {"preview": True},
     "rename_database": {"to": SECOND},

@@ -15,6 +15,7 @@ from sldb.cli.command import Command, command
 from sldb.cli.commands.stack.deploy_apis import api_options, take_apis
 from sldb.cli.commands.stack.deploy_operation import operation_options, take_operation
 from sldb.cli.commands.stack.deploy_queue import queue_options, take_queue
+from sldb.cli.commands.stack.deploy_storage import storage_options, take_storage
 from sldb.cli.questions import yes_option
 from sldb.cli.run import Run
 from sldb.write_outcome import NOT_CHANGED
@@ -94,6 +95,7 @@ class _DeployCommand(Command):
     help="Go back to the code, template and settings before, or of this version (sldb status --versions).",
 )
 @operation_options
+@storage_options
 @api_options
 @queue_options
 def deploy(run: Run, yes: bool, only_plan: bool, repair: bool, rollback: str | None, **choices: Any) -> None:
@@ -115,6 +117,7 @@ def deploy(run: Run, yes: bool, only_plan: bool, repair: bool, rollback: str | N
       sldb deploy --alarms ops@example.com         a mail when something is wrong
       sldb deploy --insights                       slow statements in the log
       sldb deploy --queue fifo                     a queue of writes, in order
+      sldb deploy --storage efs --create-vpc       databases in EFS, in a network of their own
     """
     from sldb.deploy.deployment import prepared
     from sldb.deploy.display import Display
@@ -125,8 +128,7 @@ def deploy(run: Run, yes: bool, only_plan: bool, repair: bool, rollback: str | N
     run.refuse_local("deploy")
     display = Display(sys.stderr, run.complete_commands, progress.show)
     account = connect(run.aws)
-    parts: dict[str, Any] = {"apis": take_apis(choices), "operation": take_operation(choices)}
-    parts["queue"] = take_queue(choices)
+    parts = _take_parts(choices)
     order = Order(run.stack, Choices(**choices, **parts), os.environ, only_plan, repair, rollback)
     _check_rollback(order)
     with prepared(account, order, display) as deployment:
@@ -154,6 +156,16 @@ def _check_rollback(order: Order) -> None:
         raise SldbError("bad_request", message, "change settings with another `sldb deploy` after it", applied="no")
 
 
+def _take_parts(choices: dict[str, Any]) -> dict[str, Any]:
+    """Take the values of the options of each part out of those of the command."""
+    return {
+        "apis": take_apis(choices),
+        "operation": take_operation(choices),
+        "queue": take_queue(choices),
+        "storage": take_storage(choices),
+    }
+
+
 def _confirm(deployment: Deployment, yes: bool) -> None:
     from sldb.deploy.plan import refuse_unconfirmed
 
@@ -178,8 +190,8 @@ def _apply(deployment: Deployment, display: Display) -> StackState:
 
 def _show_result(run: Run, deployment: Deployment, state: StackState, display: Display) -> None:
     _print_json(run, deployment, state)
-    function, bucket = state.outputs["FunctionName"], state.outputs["DataBucket"]
-    display.note(f"\n{run.stack} is ready: function {function}, databases in s3://{bucket}/databases")
+    function = state.outputs["FunctionName"]
+    display.note(f"\n{run.stack} is ready: function {function}, databases in {state.databases_place}")
     addresses = deployment.api_addresses(state)
     for kind, address in addresses.items():
         display.note(f"API {kind}: {address}")

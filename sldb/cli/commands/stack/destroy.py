@@ -47,7 +47,7 @@ def destroy(run: Run, yes: bool, delete_data: bool) -> None:
         raise no_such_stack(run.stack, account.region, account.id)
     if plan.state is None:
         display.note(f"there is no stack {run.stack} in {account.region}, account {account.id}")
-    if plan.is_empty and not (delete_data and plan.data_bucket):
+    if plan.is_empty and not (delete_data and plan.has_data):
         _say_what_stays(plan, display, deleted=False)
         return
     if not yes:
@@ -64,12 +64,12 @@ def _confirm(stack: str, plan: TeardownPlan, delete_data: bool) -> None:
         raise SldbError(
             "bad_request", "destroy asks before it does anything, and there is no terminal", "add --yes to confirm it"
         )
-    if not delete_data or plan.data_bucket is None:
+    if not delete_data or not plan.has_data:
         if not click.confirm(f"Take down the stack {stack}? The databases stay.", err=True):
             raise click.exceptions.Exit(1)
         return
     click.echo(
-        f"This deletes ALL databases of the stack {stack}, in {plan.data_bucket.name}, with their history, for good.",
+        f"This deletes ALL databases of the stack {stack}, in {plan.places}, with their history, for good.",
         err=True,
     )
     if (
@@ -83,7 +83,7 @@ def _confirm(stack: str, plan: TeardownPlan, delete_data: bool) -> None:
 def _say_what_stays(plan: TeardownPlan, display: Display, *, deleted: bool) -> None:
     for kept in plan.kept:
         display.note(kept)
-    if plan.data_bucket is None or deleted:
+    if not plan.has_data or deleted:
         return
-    display.note(f"the databases stay in s3://{plan.data_bucket.name}: `sldb deploy` serves them again,")
+    display.note(f"the databases stay in {plan.places}: `sldb deploy` serves them again,")
     display.note("`sldb destroy --delete-data` deletes them")

@@ -9,12 +9,13 @@ from sldb.emulator.cloudformation.resources import (
     api_gateway_stages,
     api_gateway_v2,
     cloudwatch,
+    ec2,
+    efs,
     kms,
     sns,
 )
 from sldb.emulator.cloudformation.resources.aws_lambda import EventInvokeConfig, Function, Permission
 from sldb.emulator.cloudformation.resources.base import ResourceType
-from sldb.emulator.cloudformation.resources.ec2 import Vpc
 from sldb.emulator.cloudformation.resources.event_sources import EventSourceMapping
 from sldb.emulator.cloudformation.resources.events import Rule
 from sldb.emulator.cloudformation.resources.iam import InlinePolicy, Role
@@ -26,7 +27,13 @@ from sldb.emulator.cloudformation.resources.sqs import Queue, QueuePolicy
 TYPES: Mapping[str, ResourceType] = {
     "AWS::S3::Bucket": Bucket(),
     "AWS::S3::BucketPolicy": BucketPolicy(),
-    "AWS::EC2::VPC": Vpc(),
+    "AWS::EC2::VPC": ec2.Vpc(),
+    "AWS::EC2::Subnet": ec2.Subnet(),
+    "AWS::EC2::SecurityGroup": ec2.SecurityGroup(),
+    "AWS::EC2::SecurityGroupIngress": ec2.SecurityGroupIngress(),
+    "AWS::EFS::FileSystem": efs.FileSystem(),
+    "AWS::EFS::AccessPoint": efs.AccessPoint(),
+    "AWS::EFS::MountTarget": efs.MountTarget(),
     "AWS::IAM::Role": Role(),
     "AWS::IAM::Policy": InlinePolicy(),
     "AWS::Lambda::Function": Function(),

@@ -20,6 +20,8 @@ _CONFIGURATION = (
     "EphemeralStorage",
     "Environment",
     "TracingConfig",
+    "VpcConfig",
+    "FileSystemConfigs",
 )
 # What a property is when the template no longer names it.
 _DEFAULTS: dict[str, Any] = {
@@ -29,6 +31,8 @@ _DEFAULTS: dict[str, Any] = {
     "EphemeralStorage": {"Size": 512},
     "Environment": {"Variables": {}},
     "TracingConfig": {"Mode": "PassThrough"},
+    "VpcConfig": {"SubnetIds": [], "SecurityGroupIds": []},
+    "FileSystemConfigs": [],
 }
 
 
