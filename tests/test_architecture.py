@@ -44,7 +44,7 @@ RULES = (
     ),
     Rule(
         "client and server share two leaves, wire and shared; more of the server is seen only by what runs it in this "
-        "process or emulates it, and by push, pull and backups, which read and write the files of the log",
+        "process or emulates it, and by push, pull, backups and moves, which read and write the files of the log",
         who=("sldb",),
         never=("lambda_handlers",),
         except_for=("lambda_handlers.wire", "lambda_handlers.shared"),
@@ -55,6 +55,7 @@ RULES = (
             "sldb.access",
             "sldb.push_pull",
             "sldb.backup",
+            "sldb.move",
             "sldb.emulator",
             "sldb.doctor.store",
         ),

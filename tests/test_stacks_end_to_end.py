@@ -38,6 +38,7 @@ Path_ = tuple[str, ...]
 AIMING: dict[Path_, tuple[str, ...]] = {
     ("deploy",): ("--plan", "--memory", "512"),
     ("destroy",): (),  # asks, and nobody is there
+    ("migrate-storage",): ("efs", "--create-vpc"),  # as above
     ("status",): (),
     ("doctor",): (),
     ("cost",): (),
@@ -85,7 +86,7 @@ NOWHERE = {
     *(("backup",), ("backup", "list"), ("backup", "verify")),
     *(("completion",), ("emulator",), ("emulator", "env"), ("migrate", "new"), ("serve",)),
 }
-STATUSES = {("destroy",): 2, ("result",): 1}  # where it is not 0
+STATUSES = {("destroy",): 2, ("migrate-storage",): 2, ("result",): 1}  # where it is not 0
 
 
 def test_the_tables_have_every_command() -> None:

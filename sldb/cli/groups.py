@@ -35,7 +35,7 @@ GROUPS = (
         "Stack",
         "set up sldb in AWS, watch and configure it",
         (
-            *("deploy", "destroy", "status", "doctor", "cost", "insights", "logs", "unlock"),
+            *("deploy", "destroy", "migrate-storage", "status", "doctor", "cost", "insights", "logs", "unlock"),
             *("config", "completion", "emulator"),
         ),
     ),

@@ -40,7 +40,7 @@ class RootGroup(click.Group):
         group = COMMANDS.get(cmd_name)
         if group is None:
             return None
-        attribute = _ATTRIBUTES.get(cmd_name, cmd_name)
+        attribute = _ATTRIBUTES.get(cmd_name, cmd_name.replace("-", "_"))
         module = importlib.import_module(f"sldb.cli.commands.{group.name}.{attribute}")
         found: click.Command = getattr(module, attribute)
         return found

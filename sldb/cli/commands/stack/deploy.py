@@ -99,7 +99,7 @@ class _DeployCommand(Command):
 @api_options
 @queue_options
 def deploy(run: Run, yes: bool, only_plan: bool, repair: bool, rollback: str | None, **choices: Any) -> None:
-    """Create the stack in your AWS account, or bring it up to date.
+    """Create the stack in your account, or bring it up to date.
 
     Shows what will change and asks before it does anything. Options that you do not give keep their values; resources
     deleted by hand are recreated. Without a terminal it does not ask: it continues unless a resource would be

@@ -31,6 +31,13 @@ def storage_options(decorated: _Decorated) -> _Decorated:
     return decorated
 
 
+def network_options(decorated: _Decorated) -> _Decorated:
+    """Add the options for the network alone."""
+    for option in reversed(NETWORK_OPTIONS):
+        decorated = option(decorated)
+    return decorated
+
+
 def take_storage(choices: dict[str, Any]) -> StorageChoices:
     """Take the values of these options out of those of a command."""
     from sldb.deploy.storage.options import StorageChoices

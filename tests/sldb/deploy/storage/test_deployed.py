@@ -17,6 +17,7 @@ import boto3
 import pytest
 
 from sldb.emulator.front.server import Emulator
+from sldb.move import moving
 from tests.fakes.aws.emulated import emulated_aws, wheels_of
 from tests.fakes.terminal.in_process import run_command
 
@@ -50,6 +51,9 @@ def test_a_stack_in_efs(aws: Emulator, tmp_path: Path) -> None:
     looked_at()
     sldb("deploy", "--memory", "512", "--yes")
     assert "migrate-storage" in sldb("deploy", "--storage", "s3", "--yes", status=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(moving, "SLACK_SECONDS", -60.0)  # nothing else runs
+        moved_and_back()
     destroyed_and_found_again()
 
 
@@ -85,6 +89,16 @@ def looked_at() -> None:
     status = sldb("status", "--format", "json")
     assert '"main"' in status
     assert "elastic throughput" in sldb("doctor")
+
+
+def moved_and_back() -> None:
+    assert "moved 3 databases to s3" in sldb("migrate-storage", "s3", "--yes")
+    assert rows("SELECT sum(a) AS s FROM t") == [{"s": 3}]
+    assert rows("SELECT count(*) AS n FROM t", "--at", "1") == [{"n": 0}]
+    sldb("query", "INSERT INTO t VALUES (10)")
+    assert "moved 3 databases to efs" in sldb("migrate-storage", "efs", "--create-vpc", "--yes")
+    assert rows("SELECT sum(a) AS s FROM t") == [{"s": 13}]
+    sldb("query", "DELETE FROM t WHERE a = 10")
 
 
 def destroyed_and_found_again() -> None:

@@ -1,0 +1,1 @@
+"""Databases of a stack on their way from one store to another."""
