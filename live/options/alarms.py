@@ -11,7 +11,7 @@ from live.stage import Stage, expect
 
 NOBODY = "nobody@example.com"  # a domain without mail: https://www.rfc-editor.org/rfc/rfc2606
 SECONDS = 120.0  # for a message
-KEY_MONTH, ALARM_MONTH, ALARMS = 1.00, 0.10, 15  # dollars; https://aws.amazon.com/kms/pricing/, …/cloudwatch/pricing/
+KEY_MONTH, ALARM_MONTH, ALARMS = 1.00, 0.10, 13  # dollars; https://aws.amazon.com/kms/pricing/, …/cloudwatch/pricing/
 
 
 def _use(stage: Stage) -> None:

@@ -20,6 +20,7 @@ NAMES = (
     *("errors", "read-errors", "authorizer-errors", "server-errors", "throttles", "duration", "memory"),
     *("lock-wait", "stale-locks", "log-growing"),
     *("maintenance-errors", "maintenance-failed", "maintenance-late", "maintenance-memory"),
+    *("failed-invocations", "dead-letters", "queue-late"),
 )
 _CONSOLES = {"cn-": "console.amazonaws.cn", "us-gov-": "console.amazonaws-us-gov.com"}  # by region
 _CONSOLE = "console.aws.amazon.com"

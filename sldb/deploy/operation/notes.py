@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from sldb import price
 from sldb.deploy.operation.options import has_alarms, has_metrics
 
-ALARMS, OF_READERS, OF_TOKENS = 12, 1, 1  # in the template: of each stack, and of its other functions
+ALARMS, OF_READERS, OF_TOKENS, OF_QUEUE = 13, 1, 1, 2  # in the template: of each stack, and of its options
 METRICS = 19  # custom metrics of a stack that has traffic at all hours; docs/operations.md lists them
 
 
@@ -40,4 +40,6 @@ def count_alarms(parameters: Mapping[str, str]) -> int:
     if not has_alarms(parameters):
         return 0
     readers = OF_READERS * (parameters.get("Readers") == "true")
-    return ALARMS + readers + OF_TOKENS * (parameters.get("ApiToken") == "true")
+    tokens = OF_TOKENS * (parameters.get("ApiToken") == "true")
+    queue = OF_QUEUE * (parameters.get("Queue", "none") != "none")
+    return ALARMS + readers + tokens + queue

@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sldb.emulator.calls.moto_app import Moto
@@ -30,14 +30,14 @@ class Watch:
         metrics: Metrics,
         notices: Notices,
         minute_seconds: float,
-        visible_messages: Callable[[], Mapping[tuple[str, str], int]] = dict,
+        queue_metrics: Callable[[float], Iterable[tuple[str, Datapoint]]] = lambda _at: (),
     ) -> None:
-        """`visible_messages`: (region, queue) → number."""
+        """`queue_metrics`: from a time to the data of all queues then, each with its region."""
         self._moto = moto
         self._metrics = metrics
         self._notices = notices
         self._minute_seconds = minute_seconds
-        self._visible_messages = visible_messages
+        self._queue_metrics = queue_metrics
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -55,10 +55,8 @@ class Watch:
 
     def tick(self, now: float) -> None:
         """Judge all alarms at `now` (unix seconds)."""
-        for (region, queue), count in self._visible_messages().items():
-            dimensions = (("QueueName", queue),)
-            name = "ApproximateNumberOfMessagesVisible"
-            self._metrics.put(region, [Datapoint("AWS/SQS", name, dimensions, float(count), now - 1, "Count")])
+        for region, datum in self._queue_metrics(now - 1):
+            self._metrics.put(region, [datum])
         with self._moto.lock:
             for region in self._moto.regions("cloudwatch"):
                 self._metrics.forget_old(region, now)

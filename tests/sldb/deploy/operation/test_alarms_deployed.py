@@ -37,11 +37,11 @@ def functions(sldb: Commands) -> dict[str, Any]:
 def test_the_life_of_a_stacks_alarms(sldb: Commands) -> None:
     sldb.aws.alarms.close()  # its time is moved here
     ran = sldb.ok("deploy", "--alarms", "ops@example.com")
-    assert "alarms: 12, to ops@example.com; about $2.20 a month" in ran.err
+    assert "alarms: 13, to ops@example.com; about $2.30 a month" in ran.err
     assert "AWS sends a mail to ops@example.com" in ran.err
     assert functions(sldb)["Environment"]["Variables"]["SLDB_METRICS"] == "true"
     assert sldb.outputs()["AlarmTopicArn"].endswith(":test-db-alarms")
-    assert set(alarms(sldb)) == set(NAMES) - {"read-errors", "authorizer-errors"}
+    assert set(alarms(sldb)) == set(NAMES) - {"read-errors", "authorizer-errors", "dead-letters", "queue-late"}
     assert set(alarms(sldb).values()) == {"INSUFFICIENT_DATA"}
 
     sldb.aws.alarms._metrics.invoked("us-east-1", "test-db-function", 1.0, failed=True)
@@ -51,7 +51,7 @@ def test_the_life_of_a_stacks_alarms(sldb: Commands) -> None:
     found = doctor(sldb)
     assert found["alarms"] == ["raised: errors, maintenance-late", "their topic has subscribers"]
     assert "the alarm test-db-memory is gone" in found["resources"]
-    assert "\nalarms,12," in sldb.ok("cost", "--format", "csv").out
+    assert "\nalarms,13," in sldb.ok("cost", "--format", "csv").out
 
     sldb.client("sns").create_topic(Name="ops")
     more = ("--metrics", "databases", "--dashboard", "--reserved-concurrency", "7", "--yes")

@@ -11,13 +11,14 @@ from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]  # publ
 from lambda_handlers.settings import METRICS as SETTINGS
 from lambda_handlers.wire import SldbError
 from sldb import price
-from sldb.deploy.operation.notes import METRICS, OF_READERS, OF_TOKENS, count_alarms, operation_notes
+from sldb.deploy.operation.notes import METRICS, OF_QUEUE, OF_READERS, OF_TOKENS, count_alarms, operation_notes
 from sldb.deploy.operation.options import METRICS as KINDS
 from sldb.deploy.operation.options import NEAR_TIMEOUT, OperationChoices, check_operation, has_metrics
 from sldb.deploy.parameters import Choices, resolve
 from sldb.deploy.template import template_path
 from tests.lambda_handlers.test_metrics import UNITS
 
+VISIBLE, AGE = "ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"  # of a queue of SQS
 TOPIC = "arn:aws:sns:us-east-1:123456789012:ops"
 
 
@@ -60,14 +61,14 @@ def test_the_plan_says_what_follows_and_what_it_costs() -> None:
     assert list(operation_notes(before, before)) == []
     notes = list(operation_notes(before, resolved(alarms="ops@example.com", metrics="databases")))
     assert notes == [
-        "alarms: 12, to ops@example.com; about $2.20 a month",
+        "alarms: 13, to ops@example.com; about $2.30 a month",
         "AWS sends a mail to ops@example.com: alarms reach it only after the link in that mail was followed",
         "metrics: up to 19 custom metrics, $5.70 a month if there is traffic at all hours",
         "metrics of each database: up to 13 custom metrics, $3.90 a month each",
     ]
     after = resolved(alarms="ops@example.com")
     assert list(operation_notes(after, after)) == notes[:1]
-    assert next(operation_notes(after, resolved(after, alarms=TOPIC))).endswith("about $1.20 a month")
+    assert next(operation_notes(after, resolved(after, alarms=TOPIC))).endswith("about $1.30 a month")
     assert pytest.approx(5.7) == price.METRIC_MONTH * METRICS
 
 
@@ -75,9 +76,9 @@ def test_the_numbers_are_those_of_the_template_and_of_the_functions() -> None:
     alarms = [
         each for each in load(str(template_path()))["Resources"].values() if each["Type"] == "AWS::CloudWatch::Alarm"
     ]
-    everything = {"AlarmTopic": TOPIC, "Readers": "true", "ApiToken": "true"}
+    everything = {"AlarmTopic": TOPIC, "Readers": "true", "ApiToken": "true", "Queue": "fifo"}
     assert count_alarms(everything) == len(alarms)
-    assert count_alarms({"AlarmTopic": TOPIC}) == len(alarms) - OF_READERS - OF_TOKENS
+    assert count_alarms({"AlarmTopic": TOPIC}) == len(alarms) - OF_READERS - OF_TOKENS - OF_QUEUE
     assert count_alarms({}) == 0
     assert len(UNITS) == METRICS
     assert set(KINDS) - {"auto"} == {"stack", "databases"}
@@ -108,10 +109,14 @@ def test_the_dashboard_comes_with_metrics_and_says_its_price() -> None:
     assert not has_metrics(resolved(after, dashboard=False))
 
 
-def test_the_dashboard_shows_metrics_that_exist_in_the_region_of_the_stack() -> None:
+@pytest.mark.parametrize("has_queue", [False, True])
+def test_the_dashboard_shows_metrics_that_exist_in_the_region_of_the_stack(has_queue: bool) -> None:
     """Its structure is that of "Dashboard body structure and syntax" in CloudWatch's API reference."""
     properties = load(str(template_path()))["Resources"]["OperationsDashboard"]["Properties"]
-    body = json.loads(properties["DashboardBody"]["Fn::Sub"])
+    text, more = properties["DashboardBody"]["Fn::Sub"]
+    condition, with_queue, without = more["OfQueue"]["Fn::If"]
+    assert condition == "HasQueue"
+    body = json.loads(text.replace("${OfQueue}", with_queue["Fn::Sub"][0] if has_queue else without))
     places, shown = set(), []
     for widget in body["widgets"]:
         assert widget["type"] == "metric"
@@ -124,9 +129,13 @@ def test_the_dashboard_shows_metrics_that_exist_in_the_region_of_the_stack() -> 
     for namespace, name, dimension, value, _ in shown:
         if namespace == "sldb":
             assert (name in UNITS, dimension, value) == (True, "Stack", "${AWS::StackName}")
+        elif namespace == "AWS/SQS":
+            assert (name, dimension) in ((VISIBLE, "QueueName"), (AGE, "QueueName"))
+            assert value in ("${FailedInvocations.QueueName}", "${Waiting}", "${Dead}")
         else:
             assert (namespace, dimension) == ("AWS/Lambda", "FunctionName")
             assert value in ("${FunctionName}", "${DeadlockFixFunctionName}")
+    assert sum(each[0] == "AWS/SQS" for each in shown) == (4 if has_queue else 1)
 
 
 @pytest.mark.parametrize("text", ["0", "x", "10001", "-1"])

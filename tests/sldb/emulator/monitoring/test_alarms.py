@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -54,6 +55,7 @@ class World:
 
     def __init__(self, aws: Any, account: Any, stack: Stack) -> None:
         self.aws = aws
+        self.client = stack.client
         self.stack = stack.name
         self.settings = Settings(store="file:///unused", stack=stack.name, metrics="true", memory_bytes=1 << 30)
         self.cloudwatch = account.client("cloudwatch")
@@ -82,6 +84,15 @@ class World:
     def invoked(self, suffix: str, *, seconds: float = 1.0, failed: bool = False) -> None:
         self.metrics.invoked(REGION, FUNCTION + suffix, seconds, failed=failed)
 
+    def queue_url(self, logical_name: str) -> str:
+        """The address of a queue of the stack."""
+        found = self.client.describe_stack_resource(StackName=self.stack, LogicalResourceId=logical_name)
+        return str(found["StackResourceDetail"]["PhysicalResourceId"])
+
+    def empty_queues(self) -> None:
+        for name in ("FailedInvocations", "FifoQueue", "FifoDeadLetters"):
+            self.sqs.purge_queue(QueueUrl=self.queue_url(name))
+
     def state(self, alarm: str) -> str:
         (found,) = self.cloudwatch.describe_alarms(AlarmNames=[f"{self.stack}-{alarm}"])["MetricAlarms"]
         return str(found["StateValue"])
@@ -101,7 +112,7 @@ class World:
 def world(aws: Any, account: Any, wait: Any) -> Iterator[World]:
     aws.alarms.close()  # its time is moved here
     stack = Stack(account, wait)
-    given = {"AlarmMail": "ops@example.com", "Readers": "true", "ApiToken": "true"}
+    given = {"AlarmMail": "ops@example.com", "Readers": "true", "ApiToken": "true", "Queue": "fifo", "QueueTries": "1"}
     assert stack.apply(operation(), creates=True, **given) == "CREATE_COMPLETE"
     world = World(aws, account, stack)
     log_runs(world)
@@ -194,6 +205,32 @@ def fill_memory(event: str) -> Callable[[World], None]:
     return fill
 
 
+def give_up(world: World) -> None:
+    """Lambda puts an invocation that failed three times into the queue of failed ones."""
+    world.sqs.send_message(QueueUrl=world.queue_url("FailedInvocations"), MessageBody="{}")
+
+
+def enqueue(world: World) -> str:
+    queue = world.queue_url("FifoQueue")
+    more = {"MessageGroupId": "main", "MessageDeduplicationId": uuid.uuid4().hex}
+    world.sqs.send_message(QueueUrl=queue, MessageBody="{}", **more)
+    return queue
+
+
+def fail_on_the_last_try(world: World) -> None:
+    queue = enqueue(world)
+    for _ in range(2):
+        world.sqs.receive_message(QueueUrl=queue, VisibilityTimeout=0)
+
+
+def stop_reading(world: World) -> None:
+    """No poller takes the message."""
+    enqueue(world)
+    world.aws.advance(1000)
+    world.after(0)
+    world.now += 300
+
+
 CAUSES: dict[str, Callable[[World], None]] = {
     "errors": crash(""),
     "read-errors": crash("-read"),
@@ -209,6 +246,9 @@ CAUSES: dict[str, Callable[[World], None]] = {
     "maintenance-failed": break_log,
     "maintenance-late": stop_maintenance,
     "log-growing": grow,
+    "failed-invocations": give_up,
+    "dead-letters": fail_on_the_last_try,
+    "queue-late": stop_reading,
 }
 
 
@@ -231,6 +271,7 @@ def test_each_alarm_fires_when_its_cause_is_made_and_ends_with_it(
         assert world.state(alarm) == "ALARM", alarm
         assert world.heard() == [f"{alarm} ALARM"]
         log_runs(world)
+        world.empty_queues()
         world.after(32)
         assert world.state(alarm) == "OK", alarm
         assert world.heard() == [f"{alarm} OK"]
