@@ -14,6 +14,8 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakValueDictionary
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from moto.s3.models import FakeBucket, MultipartDict
 from moto.s3.utils import _VersionedKeyStore
 
@@ -53,7 +55,9 @@ class _Pickler(pickle.Pickler):
         return sha256
 
     def reducer_override(self, obj: Any) -> Any:
-        """Save what pickle refuses: weak references, and a local function that makes empty dictionaries."""
+        """Save what pickle refuses: weak references, a local function that makes empty dictionaries, keys of KMS."""
+        if isinstance(obj, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+            return _private_key, (_der(obj),)
         if type(obj) is WeakValueDictionary:
             return _weak, (dict(obj),)
         if type(obj) is defaultdict and "<lambda>" in getattr(obj.default_factory, "__qualname__", ""):
@@ -73,3 +77,13 @@ class _Unpickler(pickle.Unpickler):
 
 def _weak(entries: dict[str, Any]) -> WeakValueDictionary[str, Any]:
     return WeakValueDictionary(entries)
+
+
+def _der(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _private_key(der: bytes) -> Any:
+    return serialization.load_der_private_key(der, password=None)

@@ -280,3 +280,26 @@ def test_queues_and_mappings_outlive_the_process(tmp_path: Path) -> None:
         (again,) = sqs.receive_message(QueueUrl=url, AttributeNames=["All"])["Messages"]
         assert (again["MessageId"], again["Attributes"]["ApproximateReceiveCount"]) == (sent, "2")
         assert client("lambda").get_event_source_mapping(UUID=made["UUID"])["EventSourceArn"] == arn
+
+
+def test_keys_topics_and_alarms_outlive_the_process(tmp_path: Path) -> None:
+    with emulator(tmp_path) as client:
+        key = client("kms").create_key()["KeyMetadata"]["KeyId"]
+        secret = client("kms").encrypt(KeyId=key, Plaintext=b"text")["CiphertextBlob"]
+        topic = client("sns").create_topic(Name="alarms")["TopicArn"]
+        client("cloudwatch").put_metric_alarm(
+            AlarmName="errors",
+            Namespace="sldb",
+            MetricName="errors",
+            Statistic="Sum",
+            Period=300,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanOrEqualToThreshold",
+            AlarmActions=[topic],
+        )
+    with emulator(tmp_path) as client:
+        assert client("kms").decrypt(CiphertextBlob=secret)["Plaintext"] == b"text"
+        assert [each["TopicArn"] for each in client("sns").list_topics()["Topics"]] == [topic]
+        (alarm,) = client("cloudwatch").describe_alarms()["MetricAlarms"]
+        assert alarm["AlarmActions"] == [topic]
