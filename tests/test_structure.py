@@ -156,6 +156,14 @@ TESTED_IN = {
     "tests/cloudformation/test_apis.py": ("sldb.deploy.checks.check",),
     "tests/sldb/deploy/test_apis_deployed.py": ("sldb.deploy.apis.log_role", "sldb.deploy.caller_rights"),
     "tests/sldb/deploy/apis/test_options.py": ("sldb.cli.commands.stack.deploy_apis",),
+    "tests/sldb/deploy/protection/test_deployed.py": (
+        "sldb.cli.commands.stack.deploy_protection",
+        "sldb.deploy.protection.bucket",
+        "sldb.doctor.protection",
+        "sldb.emulator.access.key_uses",
+        "sldb.emulator.front.access_log_rules",
+        "sldb.emulator.front.kms_rules",
+    ),
     "tests/sldb/deploy/test_deploy.py": (
         "sldb.cli.commands.stack.deploy",
         "sldb.deploy.deployment",

@@ -23,6 +23,7 @@ from sldb.deploy.lock_vpc import free_abandoned
 from sldb.deploy.plan import Plan, refuse_data_loss, refuse_overlooked_losses
 from sldb.deploy.preparation import Order, Preparation, prepare
 from sldb.deploy.progress import Progress, stack_failure
+from sldb.deploy.protection.bucket import protect_adopted
 from sldb.deploy.repair import restore_code
 from sldb.stack.account import Account
 from sldb.stack.api_addresses import api_addresses
@@ -77,6 +78,9 @@ class Deployment:
         self._restore_code()
         self.set_versions()
         self._tag_buckets()
+        if self.preparation.protects_bucket:
+            parameters = self.preparation.parameters
+            protect_adopted(self._account.bucket(parameters["ExistingBucket"]), parameters)
         if self.preparation.loses_api_keys:
             delete_api_keys(self._account, list_api_keys(self._account, self.plan.stack), self._progress)
         return state

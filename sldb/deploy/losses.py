@@ -159,7 +159,8 @@ def role_policies(logical_id: str, parameters: Mapping[str, str]) -> tuple[str, 
         return ("logs", "files")
     traces = parameters.get("Tracing") == "true" and logical_id in ("QueryRole", "ReadRole")
     mounts = parameters.get("Storage") == EFS and logical_id != "AuthorizerRole"
-    optional = {"tracing": traces, "logs": True, "files": mounts, "locks": takes_locks}
+    keys = {"key": bool(parameters.get("KmsKey")), "former-keys": bool(parameters.get("FormerKmsKeys"))}
+    optional = {"tracing": traces, **keys, "logs": True, "files": mounts, "locks": takes_locks}
     return ("data", *(name for name, has in optional.items() if has))
 
 

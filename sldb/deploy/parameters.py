@@ -2,8 +2,8 @@
 
 The choices take precedence over the environment, the environment over the stack, the stack over the defaults. All
 values are text, as in CloudFormation. `BundleBucket`, `BundleKey`, `ExistingBucket`, `ExistingFileSystem`,
-`BucketMade`, `LockTags`, `KeepLockVpc` and `KeyApiLogs` follow from the existing resources: `sldb.deploy.preparation`
-adds them.
+`BucketMade`, `LockTags`, `KeepLockVpc`, `KeyApiLogs` and `FormerKmsKeys` follow from the existing resources:
+`sldb.deploy.preparation` adds them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from lambda_handlers.wire import SldbError
 from sldb.deploy.apis.options import API_DEFAULTS, ApiChoices, check_apis
 from sldb.deploy.bundle.platform import ARCHITECTURES, RUNTIMES
 from sldb.deploy.operation.options import OPERATION_DEFAULTS, OperationChoices, check_operation, computed
+from sldb.deploy.protection.options import PROTECTION_DEFAULTS, ProtectionChoices, check_protection
 from sldb.deploy.queues.options import QUEUE_DEFAULTS, QueueChoices, check_queue, visibility_seconds
 from sldb.deploy.storage.options import STORAGE_DEFAULTS, StorageChoices, check_storage
 from sldb.did_you_mean import suggestion
@@ -49,6 +50,7 @@ DEFAULTS = {
     **OPERATION_DEFAULTS,
     **QUEUE_DEFAULTS,
     **STORAGE_DEFAULTS,
+    **PROTECTION_DEFAULTS,
 }
 _ENVIRONMENT = {
     "Runtime": "SLDB_RUNTIME",
@@ -106,6 +108,7 @@ class Choices:
     operation: OperationChoices = field(default_factory=OperationChoices)
     queue: QueueChoices = field(default_factory=QueueChoices)
     storage: StorageChoices = field(default_factory=StorageChoices)
+    protection: ProtectionChoices = field(default_factory=ProtectionChoices)
 
     def parameters(self) -> dict[str, str]:
         given = {
@@ -124,7 +127,7 @@ class Choices:
             "Insights": None if self.insights is None else str(self.insights).lower(),
         }
         values = {name: str(value) for name, value in given.items() if value is not None}
-        parts = (self.apis, self.operation, self.queue, self.storage)
+        parts = (self.apis, self.operation, self.queue, self.storage, self.protection)
         return {**values, **{name: value for part in parts for name, value in part.parameters().items()}}
 
 
@@ -149,6 +152,7 @@ def resolve(
     check_queue(choices.queue, values)
     values["QueueVisibilitySeconds"] = str(visibility_seconds(int(values["Timeout"])))
     check_storage(choices.storage, values, previous)
+    check_protection(values)
     values["CacheBytes"] = str(int(int(values["EphemeralStorage"]) * MIB * CACHE_SHARE))
     return values
 

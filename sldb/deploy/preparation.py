@@ -29,6 +29,7 @@ from sldb.deploy.operation.notes import operation_notes
 from sldb.deploy.parameters import DEFAULTS, Choices, resolve
 from sldb.deploy.plan import BundleStep, Kind, Plan
 from sldb.deploy.progress import Progress
+from sldb.deploy.protection.plan import changes_protection, plan_protection, protection_notes, refuse_lost_keys
 from sldb.deploy.queues.change import change_notes
 from sldb.deploy.repair import bucket_made, check_data, delete_remains, finish_rollback, loss_notes
 from sldb.deploy.storage.file_system import check_subnets, find_adopted_files
@@ -69,6 +70,7 @@ class Preparation:
     lock_vpc: LockVpc
     losses: LossReport
     sets_versions: bool  # this deployment or the one before requested recoverable objects
+    protects_bucket: bool  # the adopted data bucket gets another encryption, or other access logs
     loses_api_keys: bool  # the API that they are for is removed
     version: Version  # for the record of the deployment
     line: Line  # of the versions before
@@ -141,7 +143,9 @@ def _plan(
     may_log = has_log_role(account) if "key" in kinds_of(chosen) else False
     previous = start.state.parameters if start.state else {}
     logs = previous.get("KeyApiLogs", "false") if may_log is None else str(may_log).lower()
-    parameters = _with_found(start, chosen, lock_vpc, step, {**stores, "KeyApiLogs": logs})
+    adopted = stores["ExistingBucket"]
+    found = {**stores, "KeyApiLogs": logs, "FormerKmsKeys": _former_keys(account, start, chosen, adopted)}
+    parameters = _with_found(start, chosen, lock_vpc, step, found)
     template = start.line.template or template_text(parameters)
     change_set = _change_set(account, start, step, template, parameters)
     shown = {**DEFAULTS, **parameters}  # a version to go back to may know fewer
@@ -172,6 +176,7 @@ def _plan(
         lock_vpc,
         start.losses,
         sets_versions=sets_versions,
+        protects_bucket=bool(adopted) and changes_protection(previous, parameters),
         loses_api_keys="key" in kinds_of(previous) and "key" not in kinds_of(parameters),
         line=start.line,
         version=start.line.next(template_key(template), parameters, account.caller),
@@ -194,7 +199,16 @@ def _with_found(
         "BucketMade": bucket_made(start.losses, start.state),
     }
     goal = start.line.goal
-    return {name: value for name, value in parameters.items() if goal is None or name in goal.parameters}
+    known = {name: value for name, value in parameters.items() if goal is None or name in goal.parameters}
+    refuse_lost_keys(start.state.parameters if start.state else {}, known)
+    return known
+
+
+def _former_keys(account: Account, start: _Start, chosen: Mapping[str, str], adopted: str) -> str:
+    """Return the keys that objects may still be encrypted with. `adopted`: the data bucket of an earlier stack."""
+    previous = start.state.parameters if start.state else {}
+    data_bucket = adopted or account.data_bucket(start.stack.name, start.state).name
+    return plan_protection(account, chosen, previous, data_bucket, adopts=bool(adopted) and not previous)
 
 
 def _lock_kind(chosen: Mapping[str, str]) -> str:
@@ -262,6 +276,7 @@ def _notes(
 ) -> Iterator[str]:
     tags = start.tags
     yield from start.queue_notes
+    yield from protection_notes(previous, parameters)
     if boundary := parameters["PermissionsBoundary"]:
         yield f"permissions boundary of the roles: {boundary}"
     if tags.all:

@@ -26,6 +26,7 @@ from sldb.doctor.file_system import file_system_findings
 from sldb.doctor.finding import Finding, checked, ok, unchecked
 from sldb.doctor.local import engine
 from sldb.doctor.operation import alarm_findings
+from sldb.doctor.protection import protection
 from sldb.doctor.queues import queue_findings
 from sldb.ops.status import Status, deployed, read_status
 from sldb.progress.protocol import SILENT, Progress
@@ -55,6 +56,8 @@ def findings(account: Account, stack: str, client: Client, progress: Progress = 
     progress.begin("checking the stack")
     try:
         state = deployed(account, stack)
+        # First: with a key that is disabled nothing else can be read.
+        yield from protection(account, state.parameters, account.data_bucket(stack, state).name)
         status = read_status(account, stack, state)
     except SldbError as error:
         yield Finding("stack", "fail", error.message, error.hint)

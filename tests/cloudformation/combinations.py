@@ -38,6 +38,7 @@ SAMPLES = {
     "CorsOrigins": "https://app.example.com",
     "ExistingFileSystem": "fs-0a1b2c3d",
     "ExistingBucket": "sldb-data-123456789012-eu-central-1",
+    "FormerKmsKeys": "arn:aws:kms:eu-central-1:123456789012:key/6f3b0c7e-0000-4000-8000-000000000003",
     "JwtAudience": "audience",
     "JwtIssuer": "https://issuer.example.com",
     "KeyQuota": "1000/DAY",

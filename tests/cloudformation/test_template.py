@@ -160,7 +160,7 @@ def test_the_query_function_may_delete_no_object(template: dict[str, Any]) -> No
 
 def test_the_function_that_only_reads_creates_replies_and_tokens_and_nothing_else(template: dict[str, Any]) -> None:
     granted = actions(template, "ReadRole")
-    assert {action for action in granted if not action.startswith(("logs:", "xray:"))} == {
+    assert {action for action in granted if not action.startswith(("logs:", "xray:", "kms:"))} == {
         "s3:GetObject",
         "s3:PutObject",
         "s3:AbortMultipartUpload",
@@ -271,6 +271,7 @@ def test_nothing_refers_to_an_attribute_of_a_function(template: dict[str, Any]) 
         ({"LockKind": "s3", "KeepLockVpc": "true"}, True),
         ({"LockKind": "none", "KeepLockVpc": "false"}, False),
         ({"LockKind": "security-group", "KeepLockVpc": "false", "Storage": "efs"}, False),
+        ({"LockKind": "s3", "KmsKey": "arn:…", "FormerKmsKeys": "arn:…"}, False),
     ],
 )
 @pytest.mark.parametrize("role", ["QueryRole", "DeadlockFixRole", "ReadRole"])
@@ -284,6 +285,7 @@ def test_the_deployer_misses_every_policy_that_a_role_has(
     names = []
     for entry in template["Resources"][role]["Properties"]["Policies"]:
         condition, policy, _ = entry.get("Fn::If", ("", entry, None))
+        holds |= {"HasKmsKey": "KmsKey" in parameters, "HasFormerKmsKeys": "FormerKmsKeys" in parameters}
         if holds[condition]:
             names.append(policy["PolicyName"])
     assert role_policies(role, parameters) == tuple(names)
@@ -337,7 +339,7 @@ def test_the_deployer_passes_every_parameter_with_the_same_defaults(template: di
     ours = resolve("test-db", Choices(), {}, {})
     assert set(parameters) - set(ours) == {
         *("BundleBucket", "BundleKey", "ExistingBucket", "BucketMade"),
-        *("LockTags", "KeepLockVpc", "KeyApiLogs", "ExistingFileSystem"),
+        *("LockTags", "KeepLockVpc", "KeyApiLogs", "ExistingFileSystem", "FormerKmsKeys"),
     }
     assert set(ours) <= set(parameters)
     assert {name: str(parameters[name]["Default"]) for name in ours} == ours
@@ -351,3 +353,16 @@ def test_the_allowed_values_are_those_of_the_deployer(template: dict[str, Any]) 
     assert tuple(parameters["Architecture"]["AllowedValues"]) == ARCHITECTURES
     assert tuple(parameters["LockKind"]["AllowedValues"]) == LOCK_KINDS
     assert tuple(parameters["LogLevel"]["AllowedValues"]) == LOG_LEVELS
+
+
+@pytest.mark.parametrize("role", ["QueryRole", "DeadlockFixRole", "ReadRole", "AuthorizerRole"])
+def test_a_key_is_used_through_a_service_for_what_it_encrypts_and_for_nothing_else(
+    template: dict[str, Any], role: str
+) -> None:
+    of_keys = [each for each in statements(template, role) if "kms:" in str(each["Action"])]
+    assert [each["Sid"] for each in of_keys][:1] == ["UseForTheBucket"]
+    for each in of_keys:
+        assert each["Resource"] in ({"Ref": "KmsKey"}, {"Fn::Split": [",", {"Ref": "FormerKmsKeys"}]})
+        conditions = each["Condition"]["StringEquals"]
+        assert any(key.startswith("kms:EncryptionContext:") for key in conditions)
+        assert conditions["kms:ViaService"]["Fn::Sub"].endswith(".${AWS::Region}.${AWS::URLSuffix}")

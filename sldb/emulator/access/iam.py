@@ -13,8 +13,9 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
-from sldb.emulator.access import policy
+from sldb.emulator.access import key_uses, policy, resource_arns
 from sldb.emulator.access.bucket_policy import BucketPolicies
+from sldb.emulator.access.key_uses import KeyUse
 from sldb.emulator.access.permissions import required
 from sldb.emulator.access.policy import Document, Request
 from sldb.emulator.access.principals import Credentials, Principal
@@ -52,6 +53,21 @@ class Authorizer:
                 why = "with an explicit deny in a resource-based policy"
                 raise _denied(call, needed, principal, why)
             self.authorize_request(call, needed, principal, is_granted=by_bucket == "allow")
+        for use in key_uses.uses(self._moto, call):
+            self._authorize_key(call, use, principal, names)
+
+    def _authorize_key(self, call: Call, use: KeyUse, principal: Principal | None, names: list[str]) -> None:
+        """Raise AwsError if neither the key's policy nor, where that leaves it to the account, the caller's allows."""
+        documents, needed = [document_of(use.key.policy)], _with_caller(use.request, principal)
+        owner, caller = names[:2], names[2:]
+        if policy.decide(documents, needed, names) == "deny":
+            raise _denied(call, needed, principal, "with an explicit deny in a resource-based policy")
+        is_granted = bool(caller) and policy.decide(documents, needed, caller) == "allow"
+        is_left_to_account = policy.decide(documents, needed, owner) == "allow"
+        if not (is_granted or is_left_to_account):
+            why = f"because no resource-based policy allows the {needed.action} action"
+            raise _denied(call, needed, principal, why)
+        self.authorize_request(call, use.request, principal, is_granted=is_granted)
 
     def authorize_request(
         self, call: Call, needed: Request, principal: Principal | None, *, is_granted: bool = False
@@ -147,6 +163,8 @@ def check_policies_in(call: Call) -> None:
     texts = [call.form[name] for name in _POLICY_PARAMETERS if name in call.form]
     if call.action == "PutBucketPolicy":
         texts.append(call.body.decode())
+    if call.service == "kms" and (of_key := resource_arns.json_of(call).get("Policy")):
+        texts.append(of_key)
     for text in texts:
         try:
             policy.check(json.loads(text))

@@ -24,6 +24,8 @@ KNOWN_KEYS = frozenset(
         *("secretsmanager:secretid", "secretsmanager:versionid", "secretsmanager:versionstage"),
         *("secretsmanager:resourcetag/", "lambda:functionarn"),
         *("elasticfilesystem:accesspointarn", "lambda:sourcefunctionarn"),
+        *("kms:viaservice", "kms:calleraccount", "kms:grantisforawsresource"),
+        *(f"kms:encryptioncontext:{name}" for name in ("aws:s3:arn", "aws:logs:arn", "aws:sqs:arn", "secretarn")),
         *("iam:passedtoservice", "ec2:createaction", "ec2:vpc", "ec2:vpcid", "ec2:region", "ec2:resourcetag/"),
     }
 )

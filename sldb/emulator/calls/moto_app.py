@@ -39,6 +39,8 @@ class Moto:
         reset_model_data()
         # Policies are `iam`'s. moto reads a bucket's without the conditions: "deny what is not TLS" would deny all.
         FakeBucket.get_permission = _says_nothing  # type: ignore[method-assign, assignment]  # as intended
+        # Likewise its look at the policy of a bucket for access logs: `access_log_rules` has the right one.
+        FakeBucket._log_permissions_enabled_policy = _allows_logs  # type: ignore[method-assign]
         # Nothing here starts a machine, and the 1,300 images of each region take 0.2 s to make.
         settings.ec2_load_default_amis = lambda: False
 
@@ -81,3 +83,7 @@ def _application(service: str) -> Any:
 
 def _says_nothing(_bucket: FakeBucket, _action: str, _resource: str) -> PermissionResult:
     return PermissionResult.NEUTRAL
+
+
+def _allows_logs(*_: object, **__: object) -> bool:
+    return True

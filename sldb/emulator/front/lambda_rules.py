@@ -37,7 +37,6 @@ _NOT_SUPPLIED = (
     "DeadLetterConfig",
     "SnapStart",
     "ImageConfig",
-    "KMSKeyArn",
 )
 
 
@@ -53,6 +52,9 @@ def check(moto: Moto, call: Call) -> Call:
         _check_configuration(moto, wanted)
         if call.action == "CreateFunction":
             _check_code(moto, call.region, wanted["Code"])
+        elif "KMSKeyArn" in wanted:  # moto takes it for a new function only
+            name = FunctionName.parse(function_in(call.path), call.region).name
+            moto.backend("lambda", call.region).get_function(name, None).kms_key_arn = wanted["KMSKeyArn"]
     if call.action == "PutFunctionEventInvokeConfig":
         _forget_invoke_config(moto, call)
     if call.action == "UpdateFunctionCode":

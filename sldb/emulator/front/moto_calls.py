@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from sldb.emulator.calls.call import Answer, Call
 from sldb.emulator.calls.errors import NotEmulated
 from sldb.emulator.calls.moto_app import Moto
-from sldb.emulator.front import cloudwatch_rules, ec2_rules, lambda_rules, s3_rules, secrets_rules
+from sldb.emulator.front import cloudwatch_rules, ec2_rules, kms_rules, lambda_rules, s3_rules, secrets_rules
 from sldb.emulator.gateway.http_api import control
 
 _RULES: Mapping[str, Callable[[Moto, Call], Call]] = {
@@ -17,11 +17,13 @@ _RULES: Mapping[str, Callable[[Moto, Call], Call]] = {
     "lambda": lambda_rules.check,
     "apigatewayv2": control.check,
     "secretsmanager": secrets_rules.check,
+    "kms": kms_rules.check,
 }
 _COMPLETIONS: Mapping[str, Callable[[Moto, Call, Answer], Answer]] = {
     "ec2": ec2_rules.complete,
     "lambda": lambda_rules.complete,
     "secretsmanager": secrets_rules.complete,
+    "s3": kms_rules.complete,
 }
 
 
@@ -29,6 +31,8 @@ def answer(moto: Moto, call: Call) -> Answer:
     """Return the answer. Raises AwsError."""
     if call.service == "monitoring":
         return cloudwatch_rules.answer(moto, call)
+    if call.service == "logs" and (of_key := kms_rules.answer_log_group(moto, call)) is not None:
+        return of_key
     rule = _RULES.get(call.service)
     try:
         found = moto.apply(rule(moto, call) if rule else call)

@@ -35,7 +35,7 @@ from sldb.emulator.calls.function_config import ARCHITECTURE, RUNTIME, FunctionN
 from sldb.emulator.calls.moto_app import Moto
 from sldb.emulator.cloudformation.api import CloudFormation
 from sldb.emulator.cloudformation.template_reader import TemplateReader
-from sldb.emulator.front import api_gateway, messaging, moto_calls, serving, watching
+from sldb.emulator.front import access_log_rules, api_gateway, kms_rules, messaging, moto_calls, serving, watching
 from sldb.emulator.front.hooks import Hook, ReplyLost, chain, check_reach
 from sldb.emulator.gateway.http_api import control
 from sldb.emulator.gateway.rest_api.control import api as rest_api
@@ -254,6 +254,8 @@ class Emulator:
         if call.service in ("cloudformation", "sqs") or call.action == "Invoke":
             with self._moto.lock:
                 self._authorizer.authorize(call, principal)
+                if call.action == "Invoke":
+                    kms_rules.check_function(self._moto, call)
             if call.service == "sqs":
                 return self._messaging.sqs.answer(call)
             return self._functions.answer(call) if call.action == "Invoke" else self._cloudformation.answer(call)
@@ -281,6 +283,8 @@ class Emulator:
             own = mappings.answer(self._moto, self._rest_apis, call) or control.answer(self._moto, call)
             if own is not None:
                 return own
+        if call.action == "PutBucketLogging":
+            access_log_rules.check(call, self._bucket_policies)
         answer = moto_calls.answer(self._moto, call)
         if call.action == "DeleteBucket" and answer.status == http.HTTPStatus.NO_CONTENT:
             self._bucket_policies.forget(split_bucket_and_key(call.path)[0])

@@ -14,6 +14,7 @@ from sldb.cli import progress, streams
 from sldb.cli.command import Command, command
 from sldb.cli.commands.stack.deploy_apis import api_options, take_apis
 from sldb.cli.commands.stack.deploy_operation import operation_options, take_operation
+from sldb.cli.commands.stack.deploy_protection import protection_options, take_protection
 from sldb.cli.commands.stack.deploy_queue import queue_options, take_queue
 from sldb.cli.commands.stack.deploy_storage import storage_options, take_storage
 from sldb.cli.questions import yes_option
@@ -96,6 +97,7 @@ class _DeployCommand(Command):
 )
 @operation_options
 @storage_options
+@protection_options
 @api_options
 @queue_options
 def deploy(run: Run, yes: bool, only_plan: bool, repair: bool, rollback: str | None, **choices: Any) -> None:
@@ -163,6 +165,7 @@ def _take_parts(choices: dict[str, Any]) -> dict[str, Any]:
         "operation": take_operation(choices),
         "queue": take_queue(choices),
         "storage": take_storage(choices),
+        "protection": take_protection(choices),
     }
 
 

@@ -22,6 +22,7 @@ _CONFIGURATION = (
     "TracingConfig",
     "VpcConfig",
     "FileSystemConfigs",
+    "KmsKeyArn",
 )
 # What a property is when the template no longer names it.
 _DEFAULTS: dict[str, Any] = {
@@ -33,6 +34,7 @@ _DEFAULTS: dict[str, Any] = {
     "TracingConfig": {"Mode": "PassThrough"},
     "VpcConfig": {"SubnetIds": [], "SecurityGroupIds": []},
     "FileSystemConfigs": [],
+    "KmsKeyArn": "",
 }
 
 
@@ -45,7 +47,7 @@ class Function(ResourceType):
 
     def create(self, new: New) -> None:
         name = new.properties.get("FunctionName") or new.name()
-        configuration = {key: new.properties[key] for key in _CONFIGURATION if key in new.properties}
+        configuration = {_in_api(key): new.properties[key] for key in _CONFIGURATION if key in new.properties}
         new.cloud.call(
             "lambda",
             "CreateFunction",
@@ -69,7 +71,7 @@ class Function(ResourceType):
                 **_code(wanted["Code"]),
             )
         changed = {
-            key: wanted.get(key, _DEFAULTS.get(key))
+            _in_api(key): wanted.get(key, _DEFAULTS.get(key))
             for key in _CONFIGURATION
             if it.properties.get(key) != wanted.get(key)
         }
@@ -176,6 +178,10 @@ class EventInvokeConfig(ResourceType):
             it.cloud.call("lambda", "DeleteFunctionEventInvokeConfig", FunctionName=it.properties["FunctionName"])
         except it.cloud.client("lambda").exceptions.ResourceNotFoundException:
             pass
+
+
+def _in_api(name: str) -> str:
+    return "KMSKeyArn" if name == "KmsKeyArn" else name
 
 
 def _tags(properties: Properties) -> dict[str, str]:

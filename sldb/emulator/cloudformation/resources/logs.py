@@ -8,19 +8,24 @@ from sldb.emulator.cloudformation.resources.base import Cloud, Existing, New, Pr
 
 
 class LogGroup(ResourceType):
-    properties = frozenset({"LogGroupName", "RetentionInDays", "Tags"})
+    properties = frozenset({"LogGroupName", "RetentionInDays", "KmsKeyId", "Tags"})
     replaces = frozenset({"LogGroupName"})
     named_by = "LogGroupName"
 
     def create(self, new: New) -> None:
         name = new.properties.get("LogGroupName") or new.name(512)
         tags = {tag["Key"]: tag["Value"] for tag in new.properties.get("Tags", [])}
-        new.cloud.call("logs", "CreateLogGroup", logGroupName=name, **({"tags": tags} if tags else {}))
+        key = new.properties.get("KmsKeyId")
+        optional = {**({"tags": tags} if tags else {}), **({"kmsKeyId": key} if key else {})}
+        new.cloud.call("logs", "CreateLogGroup", logGroupName=name, **optional)
         new.made(name)
         self._retain(new.cloud, name, new.properties)
 
     def update(self, it: Existing, wanted: Properties) -> None:
         self._retain(it.cloud, it.physical_id, wanted)
+        if (key := wanted.get("KmsKeyId")) != it.properties.get("KmsKeyId"):
+            action = "AssociateKmsKey" if key else "DisassociateKmsKey"
+            it.cloud.call("logs", action, logGroupName=it.physical_id, **({"kmsKeyId": key} if key else {}))
         arn = self.attributes(it)["Arn"].removesuffix(":*")
         keys = [tag["Key"] for tag in it.properties.get("Tags", []) if tag not in wanted.get("Tags", [])]
         if keys:

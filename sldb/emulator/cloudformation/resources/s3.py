@@ -23,6 +23,7 @@ _CONFIGURATIONS: Mapping[str, tuple[str, Callable[[Any], dict[str, Any]], str]] 
         lambda value: {"PublicAccessBlockConfiguration": value},
         "DeletePublicAccessBlock",
     ),
+    "LoggingConfiguration": ("PutBucketLogging", lambda value: {"BucketLoggingStatus": _logging(value)}, ""),
     "OwnershipControls": (
         "PutBucketOwnershipControls",
         lambda value: {"OwnershipControls": value},
@@ -63,7 +64,7 @@ class Bucket(ResourceType):
                 it.cloud.call("s3", put, Bucket=it.physical_id, **argument(wanted[name]))
             elif delete:
                 it.cloud.call("s3", delete, Bucket=it.physical_id)
-            else:
+            else:  # of versions, and of access logs, which the API ends by a status without a target
                 it.cloud.call("s3", put, Bucket=it.physical_id, **argument({"Status": "Suspended"}))
 
     def delete(self, it: Existing) -> None:
@@ -170,6 +171,13 @@ def _encryption(value: Properties) -> dict[str, Any]:
         for rule in value["ServerSideEncryptionConfiguration"]
     ]
     return {"Rules": rules}
+
+
+def _logging(value: Properties) -> dict[str, Any]:
+    target = value.get("DestinationBucketName")
+    return (
+        {"LoggingEnabled": {"TargetBucket": target, "TargetPrefix": value.get("LogFilePrefix", "")}} if target else {}
+    )
 
 
 def _rule(rule: Properties) -> dict[str, Any]:
