@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from sldb.cli import spec
+from sldb.cli.main import sldb
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob(".github/**/*.md")))
 SPAN = re.compile(r"`([^`\n]+)`")
@@ -31,6 +34,7 @@ BELOW_ROOT = re.compile(rf"(?:{'|'.join(map(re.escape, FOLDERS))})/[\w./-]*")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.M)
 FENCE = re.compile(r"^```.*?^```", re.M | re.S)
+NODE = re.compile(r"`([\w/]+\.py)::(\w+)`")
 INVARIANT = re.compile(r"^\| \d+ \| .* \| (?P<kept_by>.*) \| (?P<tests>.*) \|$", re.M)
 
 
@@ -71,6 +75,31 @@ def test_each_invariant_names_tests_that_there_are() -> None:
     parts = [part for _, tests in _invariants() for part in re.findall(r"`…(\w+?)…?`", tests)]
     assert parts
     assert [part for part in parts if not re.search(rf"def test_\w*{part}", _source("tests"))] == []
+
+
+def test_each_threat_names_tests_that_there_are() -> None:
+    rows = [line for line in _page("threats.md").splitlines() if re.match(r"\| .* \| [STRIDE, ]+ \|", line)]
+    named = [NODE.findall(row) for row in rows]
+    assert rows
+    assert all(named)
+    assert [(file, name) for each in named for file, name in each if not _has_test(file, name)] == []
+
+
+def test_the_threat_model_has_each_option_of_deploy() -> None:
+    parameters = spec.own_parameters(dict(spec.walk(sldb))["deploy",], sldb)
+    options = {each.opts[-1] for each in parameters if each.opts[-1].startswith("--")}
+    listed = set(re.findall(r"`(--[\w-]+)`", _page("threats.md").partition("## Options of deploy")[2]))
+    assert "--api" in options
+    assert options - listed == set()
+
+
+def _page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text("utf-8")
+
+
+def _has_test(file: str, name: str) -> bool:
+    path = ROOT / file
+    return path.exists() and re.search(rf"^def {name}\(", path.read_text("utf-8"), re.M) is not None
 
 
 def _paths(page: Path) -> Iterator[str]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import threading
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -136,3 +137,26 @@ def test_a_pin_that_nobody_offers_is_told_with_what_pip_said(tmp_path: Path, mon
     with pytest.raises(OperationFailed, match="No matching distribution") as caught:
         wheels.fetch(PINS, PLATFORM, tmp_path / "cache")
     assert caught.value.exit_code == 1
+
+
+def test_pip_refuses_a_wheel_that_was_tampered_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    offered = tmp_path / "offered"
+    offered.mkdir()
+    wheel = _wheel(offered / "apsw-1.0-py3-none-any.whl", "VALUE = 1")
+    pins = (Pin("apsw", "1.0", frozenset([hashlib.sha256(wheel.read_bytes()).hexdigest()])),)
+    _wheel(wheel, "VALUE = 2")
+    for name, value in {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(offered), "PIP_CONFIG_FILE": "/dev/null"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(OperationFailed, match="DO NOT MATCH THE HASHES"):
+        wheels.fetch(pins, PLATFORM, tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def _wheel(path: Path, code: str) -> Path:
+    metadata = "apsw-1.0.dist-info/"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("apsw.py", code)
+        archive.writestr(metadata + "METADATA", "Metadata-Version: 2.1\nName: apsw\nVersion: 1.0\n")
+        archive.writestr(metadata + "WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(metadata + "RECORD", "")
+    return path
