@@ -1,8 +1,8 @@
 """Each alarm of the template fires when its cause is made, tells the topic, and says so when it is over.
 
 The alarms are those of the template, made by the emulated CloudFormation; the time of the watch is moved, not waited
-for. Metrics come from lines that the functions' own code writes. tests/test_operations_end_to_end.py has deployed
-functions make some of them.
+for. Metrics come from lines that the functions' own code writes. In `tests/sldb/deploy/operation`, deployed functions
+make some of them.
 """
 
 from __future__ import annotations
