@@ -192,11 +192,16 @@ def types_of_the_template() -> list[str]:
     return sorted(set(re.findall(r"^    Type: (AWS::\w+::\w+)$", template_path().read_text(), re.MULTILINE)))
 
 
-def handlers(resource_type: str) -> set[str]:
+def schema_of(resource_type: str) -> dict[str, Any]:
+    """Return CloudFormation's schema of a type."""
     by_type, resources = schemas()
     name = by_type[resource_type]
-    schema = json.loads((resources / (name if name.endswith(".json") else f"{name}.json")).read_text())
-    found = schema.get("handlers", {})
+    found: dict[str, Any] = json.loads((resources / (name if name.endswith(".json") else f"{name}.json")).read_text())
+    return found
+
+
+def handlers(resource_type: str) -> set[str]:
+    found = schema_of(resource_type).get("handlers", {})
     return {
         permission
         for operation in ("create", "read", "update", "delete")

@@ -55,10 +55,11 @@ class Target:
         found = self._resolve(self.template.properties_of(logical_id), resources)
         assert isinstance(found, dict)
         handler = TYPES[self.template.type_of(logical_id)]
-        if self.tags and "Tags" in handler.properties:
+        name = handler.tags_property
+        if self.tags and name in handler.properties:
             if handler.tags_are_object:
-                return {**found, "Tags": {**self.tags, **found.get("Tags", {})}}
-            return {**found, "Tags": self._with_tags_of_stack(found.get("Tags", []))}
+                return {**found, name: {**self.tags, **found.get(name, {})}}
+            return {**found, name: self._with_tags_of_stack(found.get(name, []))}
         return found
 
     def _with_tags_of_stack(self, own: list[dict[str, str]]) -> list[dict[str, str]]:

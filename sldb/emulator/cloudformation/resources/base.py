@@ -54,6 +54,7 @@ class ResourceType:
     properties: frozenset[str]  # the properties that are acted on; any other is refused
     replaces: frozenset[str]  # those whose change makes a new resource
     named_by = ""  # the property that gives the physical name; "" if none does
+    tags_property = "Tags"  # the tags of the stack come to it, too; without effect if it is none of `properties`
     tags_are_object = False  # `Tags` is {key: value}, instead of a list of Key and Value
 
     def create(self, new: New) -> None:

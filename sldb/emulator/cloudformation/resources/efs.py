@@ -19,6 +19,7 @@ class FileSystem(ResourceType):
         }
     )
     replaces = frozenset({"Encrypted", "KmsKeyId", "PerformanceMode"})
+    tags_property = "FileSystemTags"
 
     def create(self, new: New) -> None:
         wanted = new.properties
@@ -34,8 +35,7 @@ class FileSystem(ResourceType):
         def changed(name: str) -> bool:
             return name in wanted and it.properties.get(name) != wanted[name]
 
-        if changed("FileSystemTags"):
-            it.cloud.call("efs", "TagResource", ResourceId=it.physical_id, Tags=wanted["FileSystemTags"])
+        _retag(it, it.properties.get("FileSystemTags", []), wanted.get("FileSystemTags", []))
         if changed("LifecyclePolicies"):
             policies = wanted["LifecyclePolicies"]
             it.cloud.call("efs", "PutLifecycleConfiguration", FileSystemId=it.physical_id, LifecyclePolicies=policies)
@@ -58,6 +58,7 @@ class FileSystem(ResourceType):
 class AccessPoint(ResourceType):
     properties = frozenset({"FileSystemId", "PosixUser", "RootDirectory", "AccessPointTags"})
     replaces = frozenset({"FileSystemId", "PosixUser", "RootDirectory"})
+    tags_property = "AccessPointTags"
 
     def create(self, new: New) -> None:
         given = {key: new.properties[key] for key in self.replaces if key in new.properties}
@@ -66,8 +67,7 @@ class AccessPoint(ResourceType):
         new.made(made["AccessPointId"])
 
     def update(self, it: Existing, wanted: Properties) -> None:
-        if wanted.get("AccessPointTags"):
-            it.cloud.call("efs", "TagResource", ResourceId=it.physical_id, Tags=wanted["AccessPointTags"])
+        _retag(it, it.properties.get("AccessPointTags", []), wanted.get("AccessPointTags", []))
 
     def delete(self, it: Existing) -> None:
         if _described(it, "AccessPoint") is not None:
@@ -103,6 +103,13 @@ class MountTarget(ResourceType):
     def attributes(self, it: Existing) -> dict[str, str]:
         found = _described(it, "MountTarget") or {}
         return {"Id": it.physical_id, "IpAddress": found.get("IpAddress", "")}
+
+
+def _retag(it: Existing, old: list[dict[str, str]], new: list[dict[str, str]]) -> None:
+    if gone := {tag["Key"] for tag in old} - {tag["Key"] for tag in new}:
+        it.cloud.call("efs", "UntagResource", ResourceId=it.physical_id, TagKeys=sorted(gone))
+    if new and new != old:
+        it.cloud.call("efs", "TagResource", ResourceId=it.physical_id, Tags=new)
 
 
 def _described(it: Existing, kind: str) -> dict[str, Any] | None:
