@@ -36,6 +36,15 @@ def traces(settings: Settings, context: Context | None, headers: Mapping[str, st
     return trace_ids(context, headers)
 
 
+def message_headers(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return the attributes that the producer gave to a message of a queue, those that are texts."""
+    attributes = record.get("messageAttributes")
+    if not isinstance(attributes, Mapping):
+        return {}
+    found = {name: each.get("stringValue") for name, each in attributes.items() if isinstance(each, Mapping)}
+    return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
 def is_http(event: object) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(event, Mapping) and "requestContext" in event and ("httpMethod" in event or "rawPath" in event)
 

@@ -1,7 +1,8 @@
 """The trace that a request belongs to: ids taken over from its caller, for the log and the reply.
 
 `trace_id` is that of W3C's Trace Context (`traceparent`, version 00), as OpenTelemetry has it: in the header of an HTTP
-request, or in the client context of a direct invocation (`custom.traceparent`). `xray_trace_id` is the root of AWS
+request, in the client context of a direct invocation (`custom.traceparent`), or in the attributes of a message of a
+queue. `xray_trace_id` is the root of AWS
 X-Ray, which Lambda puts into _X_AMZN_TRACE_ID for each invocation. No segment is sent from here. Imported only where
 SLDB_TRACING asks for it.
 

@@ -9,7 +9,7 @@ whole    the client gets one body of any size (`lambda_handlers.http`): such row
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from lambda_handlers.wire import Row, StoredRows
@@ -29,6 +29,7 @@ class Delivery(NamedTuple):  # a dataclass would take each cold start 0.4 ms
     spool: RowSpool | None = None
     held: int = 0  # earlier replies of the same response still in memory: they share it
     queued: QueuedId | None = None  # of a message of a queue
+    headers: Mapping[str, str] | None = None  # of such a message: the producer's attributes
 
 
 DIRECT = Delivery()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lambda_handlers.database.database import Database
 from lambda_handlers.database.delivery import Delivery
 from lambda_handlers.deadline import Deadline, seconds_for
-from lambda_handlers.events import Context
+from lambda_handlers.events import Context, traces
 from lambda_handlers.log import trace
 from lambda_handlers.queue.alone import runs_alone
 from lambda_handlers.queue.group import Group, Outcome
@@ -107,7 +107,7 @@ class Batch:
     def _run_alone(self, message: Message) -> None:
         """Run a message as a request of its own. It writes its line to the log."""
         self._groups += 1
-        delivery = Delivery(queued=message.queued)
+        delivery = Delivery(queued=message.queued, headers=message.headers)
         status, body = self._engine.answer(lambda: message.event, self._context, delivery)
         if status == OK:
             self._done.add(message.id)
@@ -161,7 +161,8 @@ class Batch:
 
     def _write_request(self, outcome: Outcome, noted: Mapping[str, Any]) -> None:
         message, error, stats = outcome.message, outcome.error, outcome.stats or {}
-        line: dict[str, Any] = {"aws_request_id": self._request_id}
+        ids = traces(self._settings, self._context, message.headers)
+        line: dict[str, Any] = {"aws_request_id": self._request_id, **ids}
         if message.request is not None:
             line.update(request_id=message.request.request_id, database=message.database)
         if error is not None:

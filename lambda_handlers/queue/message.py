@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lambda_handlers.events import why_not_json
+from lambda_handlers.events import message_headers, why_not_json
 from lambda_handlers.sql.own.queue_log import QueuedId
 from lambda_handlers.wire import DEFAULT_DATABASE, Request, SldbError, bad_request, is_action, wrong_stack
 
@@ -30,6 +30,7 @@ class Message:
     request: Request | None
     queued: QueuedId | None  # the id to remember
     error: SldbError | None  # why the body is no request
+    headers: Mapping[str, str] | None = None  # the producer's attributes
 
     @property
     def database(self) -> str:
@@ -56,7 +57,8 @@ def decode(record: Mapping[str, Any], stack: str, tries: int) -> Message:
     except SldbError as refusal:
         error, request = refusal, None
     is_last_try = 0 < tries <= received
-    return Message(record["messageId"], group, is_last_try, sent_at, event, request, queued, error)
+    headers = message_headers(record)
+    return Message(record["messageId"], group, is_last_try, sent_at, event, request, queued, error, headers)
 
 
 def _event(record: Mapping[str, Any]) -> tuple[object, bool]:

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import botocore.session
@@ -84,10 +85,10 @@ class SignedHttp:
         self._credentials = credentials
         self._http = _transport(session, self.endpoint, read_seconds)
 
-    def post(self, path: str, body: bytes) -> HttpReply:
+    def post(self, path: str, body: bytes, headers: Mapping[str, str] = MappingProxyType({})) -> HttpReply:
         """Send a signed POST and return the response. Raises Unanswered; BotoCoreError if the credentials cannot be
         refreshed."""
-        request = AWSRequest("POST", self.endpoint + path, {"Content-Type": "application/json"}, body)
+        request = AWSRequest("POST", self.endpoint + path, {"Content-Type": "application/json", **headers}, body)
         SigV4Auth(self._credentials.get_frozen_credentials(), self._service, self.region).add_auth(request)
         return _send(self._http, request, body)
 

@@ -8,14 +8,15 @@ guide, "Configure a dead-letter queue redrive"), and so could apply a write twic
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sldb.aws.errors import aws_errors
 from sldb.queue.messages import Outgoing
 from sldb.queue.sending import send
 from sldb.queue.stack_queue import StackQueue
+from sldb.trace_parent import FIELD
 
 HIDDEN_SECONDS = 60  # while they are looked at
 _MAX = 10
@@ -32,6 +33,7 @@ class Letter:
     deliveries: int
     group: str  # of a FIFO queue
     source_arn: str  # the queue whose dead letter it is; "" if it is none
+    attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # the producer's own: its trace
 
     @property
     def _content(self) -> dict[str, Any]:
@@ -72,7 +74,7 @@ class Letter:
         """Return the message to send again: with the id that the first one had."""
         event = {**self.event, "request_id": self.request_id}
         body = json.dumps(event, ensure_ascii=False) if self.event else self.body
-        return Outgoing(self.request_id, self.group or self.database, body)
+        return Outgoing(self.request_id, self.group or self.database, body, self.attributes)
 
 
 def received(queue: StackQueue, url: str, limit: int) -> Iterator[Letter]:
@@ -85,6 +87,7 @@ def received(queue: StackQueue, url: str, limit: int) -> Iterator[Letter]:
                 MaxNumberOfMessages=min(_MAX, limit - len(seen)),
                 VisibilityTimeout=HIDDEN_SECONDS,
                 AttributeNames=["All"],
+                MessageAttributeNames=["All"],
             )
         letters = [_decode(each) for each in reply.get("Messages", [])]
         new = [letter for letter in letters if letter.message_id not in seen]
@@ -144,4 +147,5 @@ def _decode(message: dict[str, Any]) -> Letter:
         deliveries=int(attributes.get("ApproximateReceiveCount", 0)),
         group=attributes.get("MessageGroupId", ""),
         source_arn=attributes.get("DeadLetterQueueSourceArn", ""),
+        attributes={name: each for name, each in message.get("MessageAttributes", {}).items() if name == FIELD},
     )

@@ -8,11 +8,12 @@ in their order, and the deduplication id is the request's.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from lambda_handlers.wire import Request, SldbError
+from sldb.trace_parent import message_attributes
 
 MAX_BODY_BYTES = 262_144  # the limit of the template's queues
 MAX_BATCH = 10  # of SendMessageBatch
@@ -26,15 +27,19 @@ class Outgoing:
     request_id: str
     database: str
     body: str
+    attributes: Mapping[str, Mapping[str, str]] = field(default_factory=message_attributes)  # of SQS
 
     @property
     def size_bytes(self) -> int:
-        return len(self.body.encode())
+        """The size as SQS counts it: names, types and values of attributes, too."""
+        of_attributes = sum(len(name) + len("".join(each.values())) for name, each in self.attributes.items())
+        return len(self.body.encode()) + of_attributes
 
     def entry(self, entry_id: str, *, fifo: bool) -> dict[str, Any]:
         """Return the entry of SendMessageBatch."""
         of_fifo = {"MessageGroupId": self.database, "MessageDeduplicationId": self.request_id} if fifo else {}
-        return {"Id": entry_id, "MessageBody": self.body, **of_fifo}
+        attributes = {"MessageAttributes": self.attributes} if self.attributes else {}
+        return {"Id": entry_id, "MessageBody": self.body, **attributes, **of_fifo}
 
 
 def message_of(request: Request, max_bytes: int = MAX_BODY_BYTES) -> Outgoing:

@@ -42,6 +42,7 @@ from sldb.targets.lambda_responses import (
     timed_out,
 )
 from sldb.targets.remote import BACKOFF_SECONDS, SENDS, RemoteTarget
+from sldb.trace_parent import lambda_headers
 
 T = TypeVar("T")
 
@@ -142,7 +143,8 @@ class LambdaTarget(RemoteTarget):
     def _post(self, http: SignedHttp, body: bytes) -> HttpReply:
         """Send once. Raises Unanswered; InDoubt if the function was silent for as long as it may run."""
         try:
-            return http.post(f"/2015-03-31/functions/{quote(self.function, safe='')}/invocations", body)
+            path = f"/2015-03-31/functions/{quote(self.function, safe='')}/invocations"
+            return http.post(path, body, lambda_headers())
         except Unanswered as failed:
             if not (failed.was_sent and isinstance(failed.error, ReadTimeoutError)):
                 raise

@@ -25,6 +25,7 @@ from sldb.targets.doubt import InDoubt, sent_again
 from sldb.targets.http_auth import IAM, HttpAuth
 from sldb.targets.lambda_responses import TEMPORARY
 from sldb.targets.remote import BACKOFF_SECONDS, SENDS, RemoteTarget
+from sldb.trace_parent import http_headers
 
 T = TypeVar("T")
 
@@ -117,7 +118,8 @@ class HttpsTarget(RemoteTarget):
     def _connection(self) -> UrlHttp:
         if self._http is None:
             auth = self._auth
-            self._http = UrlHttp(self.name, auth.headers, self.aws, self._read_seconds, is_signed=auth.kind == IAM)
+            headers = {**http_headers(), **auth.headers}
+            self._http = UrlHttp(self.name, headers, self.aws, self._read_seconds, is_signed=auth.kind == IAM)
         return self._http
 
 

@@ -55,6 +55,32 @@ def test_ids_come_from_a_header_the_client_context_and_xray(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("is_on", [True, False])
+@pytest.mark.parametrize("query", ["INSERT INTO t VALUES (1)", "VACUUM"])
+def test_each_message_of_a_queue_has_the_trace_of_its_producer(
+    is_on: bool, query: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a group, and alone."""
+    service = container(memory_store(), log_level="info", tracing=is_on)
+    service.handle({"query": "CREATE TABLE t (a)"}, None)
+    attribute = {"dataType": "String", "stringValue": PARENT}
+    odd = {"traceparent": {"dataType": "Binary", "binaryValue": "AA=="}, "x": 7}
+    records = [
+        {
+            "eventSource": "aws:sqs",
+            "messageId": f"m{n}",
+            "body": json.dumps({"query": query}),
+            "messageAttributes": each,
+        }
+        for n, each in enumerate([{"traceparent": attribute}, {}, odd, None])
+    ]
+    assert service.handle({"Records": records}, Context()) == {"batchItemFailures": []}
+    service.close()
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    found = [line.get("trace_id") for line in lines if line["event"] == "request" and line.get("aws_request_id")]
+    assert found == [TRACE if is_on else None, None, None, None]
+
+
+@pytest.mark.parametrize("is_on", [True, False])
 def test_they_are_in_the_log_and_in_the_reply_if_that_is_asked_for(
     is_on: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:

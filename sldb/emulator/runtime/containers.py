@@ -84,12 +84,12 @@ class Container:
         process = self._process
         return process.pid if process is not None and process.alive else None
 
-    def invoke(self, event: bytes, request_id: str) -> Outcome:
+    def invoke(self, event: bytes, request_id: str, client_context: str = "") -> Outcome:
         log_start = self.log_path.stat().st_size
         self._write_log(f"START RequestId: {request_id} Version: $LATEST")
         started = time.monotonic()
         try:
-            body, failed = self._run(event, request_id)
+            body, failed = self._run(event, request_id, client_context)
         except _Failure as failure:
             body, failed = failure.body, True
             self._write_log(failure.log_line)
@@ -118,7 +118,7 @@ class Container:
         self.end()
         shutil.rmtree(self.log_path.parent, ignore_errors=True)
 
-    def _run(self, event: bytes, request_id: str) -> tuple[bytes, bool]:
+    def _run(self, event: bytes, request_id: str, client_context: str) -> tuple[bytes, bool]:
         if self.pid is None:
             self._end_process()
         process = self._process
@@ -128,7 +128,8 @@ class Container:
         try:
             if process is None:
                 process = self._start_process(deadline, request_id)
-            return self._deliver(process, Invocation(request_id, event, deadline, self.program.function_arn))
+            arn = self.program.function_arn
+            return self._deliver(process, Invocation(request_id, event, deadline, arn, client_context))
         except _DeadlineReached:
             seconds = self.limits.timeout_seconds
             message = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"

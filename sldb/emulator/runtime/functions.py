@@ -10,6 +10,7 @@ The output of a container is a file, copied to CloudWatch Logs after every invoc
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import os
 import threading
@@ -38,6 +39,7 @@ MAX_PAYLOAD_BYTES: Mapping[str, int] = MappingProxyType(
     {"RequestResponse": 6 * 1024 * 1024, "Event": 1024 * 1024, "DryRun": 6 * 1024 * 1024}
 )
 RETRY_AFTER_MINUTES = (1, 2)
+_MAX_CLIENT_CONTEXT = 3583
 _logger = logging.getLogger(__name__)
 
 
@@ -83,17 +85,18 @@ class Functions:
         headers = [("x-amzn-RequestId", request_id), ("X-Amz-Executed-Version", config.version)]
         if kind == "DryRun":
             return Answer(204, tuple(headers))
+        client_context = _client_context(call)
         if kind == "Event":
-            self.invoke_later(function, call.body, request_id)
+            self.invoke_later(function, call.body, request_id, client_context)
             return Answer(202, tuple(headers[:1]))
-        outcome = self.invoke(config, call.body, request_id)
+        outcome = self.invoke(config, call.body, request_id, client_context)
         if outcome.failed:
             headers.append(("X-Amz-Function-Error", "Unhandled"))
         if call.headers.get("x-amz-log-type") == "Tail":
             headers.append(("X-Amz-Log-Result", base64.b64encode(outcome.log_tail).decode()))
         return Answer(200, (*headers, ("Content-Type", "application/json")), outcome.body)
 
-    def invoke(self, config: FunctionConfig, event: bytes, request_id: str) -> Outcome:
+    def invoke(self, config: FunctionConfig, event: bytes, request_id: str, client_context: str = "") -> Outcome:
         """Run one invocation to its end."""
         if not config.same_machine():
             return Outcome(error_body("Runtime.NotOnThisMachine", _wrong_machine(config)), failed=True)
@@ -105,7 +108,7 @@ class Functions:
             with self.pool.container(config) as container:
                 started = time.monotonic()
                 try:
-                    outcome = container.invoke(event or b"{}", request_id)
+                    outcome = container.invoke(event or b"{}", request_id, client_context)
                 finally:
                     self._keep_log(config, container)
         except AwsError as error:
@@ -115,9 +118,9 @@ class Functions:
         self._metrics.invoked(config.region, config.name, time.monotonic() - started, failed=outcome.failed)
         return outcome
 
-    def invoke_later(self, function: FunctionName, event: bytes, request_id: str) -> None:
+    def invoke_later(self, function: FunctionName, event: bytes, request_id: str, client_context: str = "") -> None:
         """Run it in the background, and again if it fails."""
-        thread = threading.Thread(target=self._attempt, args=(function, event, request_id), daemon=True)
+        thread = threading.Thread(target=self._attempt, args=(function, event, request_id, client_context), daemon=True)
         with self._background_lock:
             self._background = [each for each in self._background if each.is_alive()]
             self._background.append(thread)
@@ -138,14 +141,14 @@ class Functions:
         for thread in threads:
             thread.join()
 
-    def _attempt(self, function: FunctionName, event: bytes, request_id: str) -> None:
+    def _attempt(self, function: FunctionName, event: bytes, request_id: str, client_context: str) -> None:
         config, outcome = None, None
         for attempt, minutes in enumerate((0, *RETRY_AFTER_MINUTES)):
             if self._stopping.wait(minutes * self._minute_seconds):
                 return
             try:
                 config = function_config.read(self._moto, function)
-                outcome = self.invoke(config, event, request_id)
+                outcome = self.invoke(config, event, request_id, client_context)
             except AwsError as error:  # throttled, deleted meanwhile, or the emulator stops
                 if not self._stopping.is_set():
                     _logger.warning("asynchronous invocation of %s: %s", function.name, error)
@@ -222,6 +225,20 @@ def _check_size(payload: bytes, kind: str) -> None:
             f"{len(payload)} byte payload is too large for the {kind} invocation type (limit {limit} bytes)",
             413,
         )
+
+
+def _client_context(call: Call) -> str:
+    """Return the client context of an invocation: JSON, at most 3,583 bytes in base64 (API reference of Invoke)."""
+    given = call.headers.get("x-amz-client-context", "")
+    try:
+        text = base64.b64decode(given, validate=True).decode()
+        if len(given) > _MAX_CLIENT_CONTEXT or (text and not isinstance(json.loads(text), dict)):
+            raise ValueError
+    except ValueError as error:
+        raise AwsError(
+            "InvalidRequestContentException", "Client context must be a valid Base64-encoded JSON object."
+        ) from error
+    return text
 
 
 def _wrong_machine(config: FunctionConfig) -> str:

@@ -31,6 +31,7 @@ class Invocation:
     event: bytes
     deadline: float  # unix seconds
     function_arn: str
+    client_context: str = ""  # JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         if invocation is None:
             self.close_connection = True
             return
+        of_caller = {"Lambda-Runtime-Client-Context": invocation.client_context} if invocation.client_context else {}
         self._reply(
             200,
             invocation.event,
@@ -130,6 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
                 "Lambda-Runtime-Deadline-Ms": str(int(invocation.deadline * 1000)),
                 "Lambda-Runtime-Invoked-Function-Arn": invocation.function_arn,
+                **of_caller,
             },
         )
 

@@ -13,6 +13,7 @@ import os
 import sys
 import time
 import traceback
+import types
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -30,7 +31,8 @@ class Context:
         self.memory_limit_in_mb = os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
         self.log_group_name = os.environ["AWS_LAMBDA_LOG_GROUP_NAME"]
         self.log_stream_name = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
-        self.client_context = None
+        given = json.loads(headers.get("Lambda-Runtime-Client-Context") or "null")
+        self.client_context = types.SimpleNamespace(**given) if isinstance(given, dict) else None
         self.identity = None
         self._deadline_ms = int(headers["Lambda-Runtime-Deadline-Ms"])
 

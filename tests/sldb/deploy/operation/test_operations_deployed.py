@@ -18,9 +18,11 @@ from botocore.exceptions import ClientError
 
 from sldb.emulator.calls.call import Answer, Call
 from sldb.emulator.front.hooks import Proceed
+from sldb.trace_parent import VARIABLE
 from tests.fakes.aws.emulated import emulated_aws, wheels_of
 from tests.fakes.terminal.in_process import run_command
 from tests.fakes.waiting import wait_until
+from tests.sldb.test_trace_parent import PARENT
 from tests.test_end_to_end import DEADLOCK_FIX, FUNCTION, Stack, is_commit, once
 
 pytestmark = [pytest.mark.long, pytest.mark.network, pytest.mark.timeout(300)]
@@ -74,6 +76,11 @@ class Watched(Stack):
         (stack,) = boto3.client("cloudformation").describe_stacks(StackName="test-db")["Stacks"]
         return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
 
+    def traced(self) -> list[str | None]:
+        """The ids of the requests in the log of the function that have the trace of this test."""
+        lines = [json.loads(line) for line in self.aws.log(FUNCTION) if '"event":"request"' in line]
+        return [line["request_id"] for line in lines if line.get("trace_id") == PARENT[3:35]]
+
     def waiting(self, output: str) -> int:
         found = self.sqs.get_queue_attributes(QueueUrl=self.outputs()[output], AttributeNames=["All"])
         return int(found["Attributes"]["ApproximateNumberOfMessages"])
@@ -81,7 +88,11 @@ class Watched(Stack):
 
 @pytest.fixture(scope="module")
 def stack(request: pytest.FixtureRequest) -> Iterator[Watched]:
-    with emulated_aws(minute_seconds=3600, wheels=wheels_of(request.config)) as aws:
+    with (
+        emulated_aws(minute_seconds=3600, wheels=wheels_of(request.config)) as aws,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv(VARIABLE, PARENT)
         stack = Watched(aws)
         assert stack.deploy(*OPTIONS) == 0
         stack.hear()
@@ -101,13 +112,17 @@ def crash(stack: Watched) -> None:
 
 
 def leave_a_dead_letter(stack: Watched) -> None:
-    assert run_command(["query", "--enqueue", "INSERT INTO nowhere VALUES (1)"])[0] == 0
+    status, request_id, _ = run_command(["query", "--enqueue", "INSERT INTO nowhere VALUES (1)"])
+    assert status == 0
 
     def is_dead() -> bool:
         stack.aws.advance(HIDDEN_SECONDS, if_idle=True)
         return stack.waiting("DeadLettersUrl") == 1
 
     wait_until(is_dead, "the message is a dead letter")
+    assert stack.traced() == [request_id.strip()]
+    assert run_command(["query", "SELECT 1"])[0] == 0
+    assert len(stack.traced()) == 2
 
 
 def fail_asynchronously(stack: Watched) -> None:
