@@ -36,6 +36,11 @@ def traces(settings: Settings, context: Context | None, headers: Mapping[str, st
     return trace_ids(context, headers)
 
 
+def line_of(settings: Settings, context: Context | None, headers: Mapping[str, str] | None) -> dict[str, Any]:
+    """Return the first fields of the line of a request in the log. `headers`: as `traces` has them."""
+    return {"aws_request_id": getattr(context, "aws_request_id", None), **traces(settings, context, headers)}
+
+
 def message_headers(record: Mapping[str, Any]) -> dict[str, str]:
     """Return the attributes that the producer gave to a message of a queue, those that are texts."""
     attributes = record.get("messageAttributes")

@@ -213,8 +213,7 @@ class Service:
     ) -> tuple[int, dict[str, Any]]:
         """Return status and body for the request from `read`; write the request's line to the log."""
         started = self._host.now()
-        ids = events.traces(self._settings, context, delivery.headers)
-        line = {"aws_request_id": getattr(context, "aws_request_id", None), **ids}
+        line = events.line_of(self._settings, context, delivery.headers)
         try:
             received = read()
             remaining = context.get_remaining_time_in_millis() / 1000 if context else None

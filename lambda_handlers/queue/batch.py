@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lambda_handlers.database.database import Database
 from lambda_handlers.database.delivery import Delivery
 from lambda_handlers.deadline import Deadline, seconds_for
-from lambda_handlers.events import Context, traces
+from lambda_handlers.events import Context, line_of
 from lambda_handlers.log import trace
 from lambda_handlers.queue.alone import runs_alone
 from lambda_handlers.queue.group import Group, Outcome
@@ -161,8 +161,7 @@ class Batch:
 
     def _write_request(self, outcome: Outcome, noted: Mapping[str, Any]) -> None:
         message, error, stats = outcome.message, outcome.error, outcome.stats or {}
-        ids = traces(self._settings, self._context, message.headers)
-        line: dict[str, Any] = {"aws_request_id": self._request_id, **ids}
+        line = line_of(self._settings, self._context, message.headers)
         if message.request is not None:
             line.update(request_id=message.request.request_id, database=message.database)
         if error is not None:
