@@ -13,16 +13,19 @@ import threading
 import uuid
 from collections import defaultdict
 from collections.abc import Generator, Iterator
+from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import botocore.hooks
+import botocore.parsers
 import botocore.session
 import pytest
 from botocore.client import ClientCreator
 from botocore.hooks import EVENT_ALIASES, EventAliaser
 from botocore.loaders import Loader, create_loader
 from botocore.model import ServiceModel
+from botocore.utils import parse_timestamp
 from hypothesis import HealthCheck, settings
 
 from lambda_handlers.settings import Credentials, Settings
@@ -87,6 +90,22 @@ def _accepts(handler: Any) -> Any:
 
 botocore.hooks.accepts_kwargs = _accepts
 
+# The model of a service looks for its operations and shapes as they are asked for; one for all clients does so once.
+_make_model = ClientCreator._load_service_model
+
+
+def _load_service_model(creator: ClientCreator, service_name: str, api_version: str | None = None) -> ServiceModel:
+    found, key = creator._loader._cache, (ServiceModel, service_name, api_version)
+    if key not in found:
+        found[key] = _make_model(creator, service_name, api_version)
+    return found[key]  # type: ignore[no-any-return]
+
+
+ClientCreator._load_service_model = _load_service_model  # type: ignore[method-assign]  # as intended
+
+# All events of a stack are read before each of its operations, and their times parsed, 0.5 ms each.
+botocore.parsers.DEFAULT_TIMESTAMP_PARSER = lru_cache(10_000)(parse_timestamp)
+
 # A loss of power ends no test: files need not reach the disk. Tests of syncs put their own function there.
 os.fsync = lambda descriptor: os.fstat(descriptor) and None  # type: ignore[assignment,arg-type]
 
@@ -108,13 +127,14 @@ SLOW = (
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Leave the modules and tests to no search for garbage: they stay to the end, and it would pass them again and
-    again, an eighth of the time of all tests."""
+    again, an eighth of the time of all tests. What tests import later, moto most of all, is passed more rarely."""
     gc.disable()
     try:
         return (yield)
     finally:
         gc.collect()
         gc.freeze()
+        gc.set_threshold(5_000, 10, 20)
         gc.enable()
 
 

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 import boto3
+import moto.core.responses
 import pytest
 
 from sldb.deploy.bundle.archive import Bundle
@@ -26,6 +27,9 @@ from sldb.stack.cloudformation import Stack
 POLL_SECONDS = 0.02  # between two looks at a stack; AWS takes minutes for what the emulator does at once
 BLOCKED_SECONDS = 1.0  # an operation that runs longer waits for a hook of a test
 _zipped_once = cache(Bundle.zip.func)  # of two equal bundles
+
+# moto looks through all attributes of a service's class, hundreds, at each call.
+moto.core.responses.method_names_from_class = cache(moto.core.responses.method_names_from_class)
 
 
 @contextmanager
