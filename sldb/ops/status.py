@@ -110,7 +110,7 @@ def read_status(account: Account, stack: str, state: StackState | None = None) -
         stack_status=state.status,
         region=account.region,
         account=account.id,
-        place=state.databases_place if is_up else "",
+        place=_place(state, bucket) if is_up else "",
         bucket=bucket.name if bucket else "",
         bucket_is_gone=bucket is not None and not is_there,
         bundle=state.parameters.get("BundleKey", "").removesuffix(".zip"),
@@ -128,6 +128,14 @@ def read_status(account: Account, stack: str, state: StackState | None = None) -
         dashboard=dashboard_url(state, account.region),
         callers=count_callers(account, stack, state, time.time()) if apis and is_there else None,
     )
+
+
+def _place(state: StackState, bucket: Bucket | None) -> str:
+    """Return the place of the databases, for people. The bucket is not that of the outputs: they can be changed by
+    hand."""
+    if state.storage == EFS or bucket is None:
+        return state.databases_place
+    return f"s3://{bucket.name}/databases"
 
 
 def _databases(account: Account, bucket: Bucket, state: StackState) -> list[dict[str, Any]]:
