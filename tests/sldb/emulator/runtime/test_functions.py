@@ -418,7 +418,10 @@ def test_other_calls_go_on_while_a_function_runs(account: Any, aws: Any, wait: A
         ({"Role": "arn:aws:iam::123456789012:role/nobody"}, "cannot be assumed by Lambda"),
         ({"Code": {"ZipFile": b"not a zip"}}, "Could not unzip uploaded file"),
         ({"Code": {"S3Bucket": "no-such-bucket", "S3Key": "k"}}, "NoSuchBucket"),
-        ({"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}}, "does not supply VpcConfig"),
+        (
+            {"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}},
+            "permissions to call CreateNetworkInterface",
+        ),
     ],
 )
 def test_functions_that_lambda_refuses(account: Any, settings: dict[str, Any], message: str) -> None:
@@ -457,7 +460,7 @@ def test_idle_containers_are_limited(account: Any) -> None:
 
     numbers = iter(range(10))
     pool = Pool(lambda config: _Recorded(next(numbers)), max_idle=2, max_concurrency=5)  # type: ignore[arg-type,return-value]  # what the pool uses of a container
-    config = FunctionConfig("f", "r", "arn", "1", "h", "p", "a", "role", 1, 1, (), "sha", None, 2, "", b"")
+    config = FunctionConfig("f", "r", "arn", "1", "h", "p", "a", "role", 1, 1, (), "sha", None, 2, "", (), (), b"")
     with pool.container(config), pool.container(config), pool.container(config):
         assert len(pool.list("f")) == 3
     assert len(pool.list("f")) == 2
