@@ -206,7 +206,6 @@ TESTED_IN = {
         "sldb.emulator.cloudformation.change_sets",
         "sldb.emulator.cloudformation.describe",
         "sldb.emulator.cloudformation.failures",
-        "sldb.emulator.cloudformation.plan",
         "sldb.emulator.cloudformation.query",
         "sldb.emulator.cloudformation.resources",
         "sldb.emulator.cloudformation.saving_lock",

@@ -50,7 +50,7 @@ def plan(
             continue
         change = _modification(target, replace(old, properties=found), known, modified)
         if change is not None and actual is not None:
-            change = replace(change, drift="IN_SYNC" if found == old.properties else "MODIFIED")
+            change = replace(change, drift="MODIFIED" if difference(found, old.properties) else "IN_SYNC")
         known[name] = old.known
         if change is not None:
             changes.append(change)
@@ -66,8 +66,18 @@ def _made_again(target: Target, old: Resource) -> Change:
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of the differing properties."""
-    return tuple(name for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name))
+    """Return the names of the differing properties. A parameter's "60" and "true" are the 60 and true of a schema."""
+    return tuple(name for name in dict.fromkeys((*old, *new)) if _typeless(old.get(name)) != _typeless(new.get(name)))
+
+
+def _typeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _typeless(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_typeless(each) for each in value]
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return value if value is None or isinstance(value, str) else json.dumps(value)
 
 
 def _modification(target: Target, old: Resource, known: Mapping[str, Known], modified: set[str]) -> Change | None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from sldb.emulator.cloudformation.plan import difference
 from tests.fakes.aws.cloudformation import Stack, drifts, revert_drift, template
 
 ALLOW = {"Effect": "Allow", "Action": "ec2:DescribeVpcs", "Resource": "*"}
@@ -125,3 +126,10 @@ def test_an_update_of_what_is_gone_fails_and_so_does_its_roll_back(deployed: Sta
 def test_only_a_failed_roll_back_can_be_continued(deployed: Stack) -> None:
     with pytest.raises(ClientError, match="can not be rolled back"):
         deployed.client.continue_update_rollback(StackName=deployed.name)
+
+
+def test_parameters_are_texts_and_no_difference_to_numbers() -> None:
+    written = {"Threshold": "54000", "ApiKeyRequired": "true", "Tags": [{"Key": "a", "Value": "1"}], "Gone": "1"}
+    actual = {"Threshold": 54000.0, "ApiKeyRequired": True, "Tags": [{"Key": "a", "Value": 1}], "New": None}
+    assert difference(written, actual) == ("Gone",)
+    assert difference({"Threshold": "54000", "On": "true"}, {"Threshold": 54000.5, "On": False}) == ("Threshold", "On")
