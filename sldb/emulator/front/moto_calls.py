@@ -4,6 +4,7 @@ lock."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 
 from sldb.emulator.calls.call import Answer, Call
 from sldb.emulator.calls.errors import NotEmulated
@@ -38,5 +39,7 @@ def answer(moto: Moto, call: Call) -> Answer:
         found = moto.apply(rule(moto, call) if rule else call)
     except NotImplementedError as error:  # of moto's
         raise NotEmulated(f"{call.service}:{call.action}") from error
+    if found.status == HTTPStatus.NOT_FOUND and found.body.startswith(b"<!doctype html>"):  # moto has no such route
+        raise NotEmulated(f"{call.service}:{call.action}")
     complete = _COMPLETIONS.get(call.service)
     return complete(moto, call, found) if complete else found

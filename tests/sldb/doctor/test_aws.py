@@ -37,6 +37,7 @@ def test_what_the_emulator_cannot_tell_is_a_warning_and_not_an_ok(sldb: Commands
     for check in ("permissions", "quota"):
         assert found[check]["state"] == "warn"
         assert found[check]["says"].startswith("could not be checked: ")
+        assert "sldb emulator does not supply" in found[check]["says"]
 
 
 def test_conditional_writes_are_tried_and_leave_nothing_behind(sldb: Commands) -> None:
