@@ -93,7 +93,13 @@ def copy_files(
     def attempt() -> Copied:
         listing = source.files()
         there = list_files(target, source.database).sizes
-        before = {file.name: file for file in known if there.get(file.name) == file.size}
+        before = {
+            file.name: file
+            for file in known
+            if file.size == there.get(file.name) == listing.sizes.get(file.name, file.size)
+        }
+        if not _same_history(source, target, before.keys() & listing.sizes.keys()):
+            before = {}  # so that each file is compared, and the first other one is named
         copy = _Copy(source, target, source.database, there, host or Host(), progress)
         fresh = copy.all({name: name for name in listing.sizes if name not in before}, listing)
         files = {**{name: before[name] for name in listing.sizes if name in before}, **copy.facts(fresh)}
@@ -101,6 +107,20 @@ def copy_files(
         return Copied(newest, tuple(files[name] for name in sorted(files)), copy.new_files, copy.new_bytes)
 
     return _repeat(attempt, source.database)
+
+
+def _same_history(source: Source, target: ObjectStore, names: Iterable[LtxName]) -> bool:
+    """Return True if the newest of these files is the same one in both stores, by its header. Another database of the
+    same name, or one that went on from an older backup, has files of the same names."""
+    newest = max(names, key=lambda name: name.max_txid, default=None)
+    if newest is None:
+        return True
+    try:
+        return listings.read_header(source.store, source.database, newest) == listings.read_header(
+            target, source.database, newest
+        )
+    except NotFound as error:
+        raise _Vanished from error
 
 
 def install(
@@ -117,20 +137,26 @@ def _install(source: Source, target: ObjectStore, database: str, progress: Progr
     places = _places(listing)
     there = list_files(target, database)
     has_mark = places != {transaction(1): transaction(1)}
-    if there.sizes and not (_is_ours(target, there, places, newest, source.database) if has_mark else True):
-        raise SldbError(
-            "exists",
-            f"there is a database {database} already, and nothing of it is overwritten",
-            "choose another name",
-            applied="no",
-        )
+    if there.sizes and not (
+        _is_ours(target, there, places, newest, source.database) if has_mark else set(there.sizes) == {transaction(1)}
+    ):
+        raise _exists(database)
     copy = _Copy(source, target, database, there.sizes, host, progress)
     if has_mark:
         copy.put_mark(newest)
     above = {name: place for name, place in places.items() if place.min_txid > 1}
     bases = {name: place for name, place in places.items() if place.min_txid == 1}
-    done = [*copy.all(above, listing), *copy.all(bases, listing)]
+    try:
+        done = [*copy.all(above, listing), *copy.all(bases, listing)]
+    except _OtherBytes as error:
+        # Without a mark the first transaction itself takes the name, and this one is another database's.
+        raise error if has_mark else _exists(database) from error
     return Copied(newest, copy.facts_in_order(done), copy.new_files, copy.new_bytes)
+
+
+def _exists(database: str) -> SldbError:
+    message = f"there is a database {database} already, and nothing of it is overwritten"
+    return SldbError("exists", message, "choose another name", applied="no")
 
 
 def _places(listing: Listing) -> dict[LtxName, LtxName]:
@@ -167,6 +193,10 @@ def _repeat(attempt: Callable[[], Copied], database: str) -> Copied:
         except StoreError as error:
             raise store_error(error) from error
     raise SldbError("store_error", f"files of {database} vanish again and again while they are copied", "try again")
+
+
+class _OtherBytes(SldbError):
+    """An object of the copy is not the file of the source."""
 
 
 class _Vanished(Exception):
@@ -259,9 +289,9 @@ class _Copy:
                 return
         except NotFound as error:
             raise Unavailable(key, "was not written") from error
-        raise SldbError(
+        raise _OtherBytes(
             "corrupt",
             f"{key}: the object in the copy has other bytes than the file of {self._source.database}",
-            "remove that object from the copy, and copy again",
+            "the copy is damaged, or of another database of that name: copy to another place",
             key=key,
         )

@@ -272,6 +272,32 @@ def test_an_existing_database_is_never_overwritten(source: ObjectStore) -> None:
     assert rows(target, database="other")[-1] == (8,)
 
 
+def test_a_database_of_one_transaction_is_not_overwritten_either(source: ObjectStore) -> None:
+    write(source, "CREATE TABLE t (a)")
+    backup = memory_store()
+    saved(source, backup)
+    write(source, "INSERT INTO t VALUES (1)")
+    others = memory_store()
+    write(others, "CREATE TABLE mine (a)")
+    for target in (source, others):
+        before = files(target)
+        with pytest.raises(SldbError) as caught:
+            brought_back(backup, target)
+        assert (caught.value.code, files(target)) == ("exists", before)
+    assert brought_back(backup, source, "other").new_files == 1
+    assert brought_back(backup, source, "other").new_files == 0  # a repeated command
+
+
+def test_a_backup_of_another_database_of_the_same_name_is_left_alone(source: ObjectStore) -> None:
+    fill(source)
+    backup, other = memory_store(), memory_store()
+    saved(source, backup)
+    write(other, "CREATE TABLE mine (a)")
+    with pytest.raises(SldbError, match="other bytes") as caught:
+        saved(other, backup)
+    assert "another place" in caught.value.hint
+
+
 def test_a_manifest_of_a_later_version_or_a_damaged_one_is_refused(source: ObjectStore) -> None:
     fill(source)
     backup = memory_store()
