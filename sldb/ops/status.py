@@ -68,6 +68,7 @@ class Status:
     callers: int | None = None  # of the APIs, the active ones; None: there is no API, or they cannot be read
     alarms: tuple[AlarmInfo, ...] | None = ()  # None: they cannot be read
     dashboard: str = ""  # its address; empty if there is none
+    options: tuple[str, ...] = ()  # of `sldb deploy` that are shown nowhere else, as they are given to it
 
     def encode(self, now: float) -> dict[str, Any]:
         """Return the status as an object for JSON."""
@@ -126,6 +127,7 @@ def read_status(account: Account, stack: str, state: StackState | None = None) -
         apis=apis,
         alarms=read_alarms(account, stack, state),
         dashboard=dashboard_url(state, account.region),
+        options=options_of(state.parameters),
         callers=count_callers(account, stack, state, time.time()) if apis and is_there else None,
     )
 
@@ -136,6 +138,18 @@ def _place(state: StackState, bucket: Bucket | None) -> str:
     if state.storage == EFS or bucket is None:
         return state.databases_place
     return f"s3://{bucket.name}/databases"
+
+
+def options_of(parameters: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the options that differ from their defaults, of those that nothing else in the status shows."""
+    switches = ("Readers", "Insights", "Tracing")
+    values = {"Queue": "none", "Metrics": "auto", "ReservedConcurrency": "", "RetentionDays": "30", "Storage": "s3"}
+    names = {"ReservedConcurrency": "reserved-concurrency", "RetentionDays": "retention-days"}
+    given = [f"--{name.lower()}" for name in switches if parameters.get(name) == "true"]
+    for name, default in values.items():
+        if (value := parameters.get(name, default)) != default:
+            given.append(f"--{names.get(name, name.lower())} {value}")
+    return tuple(given)
 
 
 def _databases(account: Account, bucket: Bucket, state: StackState) -> list[dict[str, Any]]:

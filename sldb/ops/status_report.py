@@ -29,6 +29,7 @@ def show_status(status: Status, out: TextIO, now: float) -> None:
         *([("deleted", f"can be recovered for {status.recoverable_days} days")] if status.recoverable_days else []),
         *([("boundary", status.permissions_boundary)] if status.permissions_boundary else []),
         *([("tags", as_text(status.tags))] if status.tags else []),
+        *([("options", " ".join(status.options))] if status.options else []),
     ]
     if status.health.next:
         facts += [("state", status.health.says), ("next", status.health.next)]

@@ -9,9 +9,10 @@ import pytest
 
 from lambda_handlers.shared.lock_holder import Holder
 from sldb import moments
+from sldb.deploy.parameters import DEFAULTS
 from sldb.ops.alarms import AlarmInfo
 from sldb.ops.apis import ApiInfo
-from sldb.ops.status import FunctionInfo, Status
+from sldb.ops.status import FunctionInfo, Status, options_of
 from sldb.ops.status_report import duration, show_status
 from sldb.stack.statuses import health
 
@@ -29,6 +30,7 @@ STATUS = Status(
     stack_status="CREATE_COMPLETE",
     region="eu-west-1",
     account="123456789012",
+    place="s3://test-db-data-123456789012-eu-west-1/databases",
     bucket="test-db-data-123456789012-eu-west-1",
     bucket_is_gone=False,
     bundle="f" * 64,
@@ -63,6 +65,16 @@ def test_alarms_are_shown_if_there_are_some(alarms: Any, shown: str | None) -> N
     show_status(dataclasses.replace(STATUS, alarms=found), out, now=1_007.0)
     line = next((line for line in out.getvalue().splitlines() if line.startswith("alarms")), None)
     assert (line and line.removeprefix("alarms").strip()) == shown
+
+
+def test_options_other_than_the_defaults_are_shown() -> None:
+    assert options_of({}) == options_of(DEFAULTS) == ()
+    given = {"Readers": "true", "Insights": "true", "Queue": "fifo", "ReservedConcurrency": "20", "RetentionDays": "90"}
+    options = options_of({**DEFAULTS, **given})
+    out = io.StringIO()
+    show_status(dataclasses.replace(STATUS, options=options), out, now=1_007.0)
+    shown = "--readers --insights --queue fifo --reserved-concurrency 20 --retention-days 90"
+    assert f"options  {shown}" in out.getvalue()
 
 
 def test_off_a_terminal_columns_are_plain_and_complete() -> None:
