@@ -26,6 +26,7 @@ from sldb.deploy.kept.version import Version, template_key
 from sldb.deploy.lock_vpc import SECURITY_GROUP, LockVpc, plan_lock_vpc
 from sldb.deploy.losses import LossReport, find_losses
 from sldb.deploy.operation.notes import operation_notes
+from sldb.deploy.operation.options import check_topic_region
 from sldb.deploy.parameters import DEFAULTS, Choices, resolve
 from sldb.deploy.plan import BundleStep, Kind, Plan
 from sldb.deploy.progress import Progress
@@ -111,6 +112,7 @@ def prepare(account: Account, order: Order, progress: Progress) -> Preparation:
         parameters, bundle = dict(line.goal.parameters), None
     else:
         parameters = resolve(order.stack, order.choices, {**order.environment, **account.variants}, previous)
+        check_topic_region(parameters, account.region)
         bundle = _build(parameters, order.environment, progress)
     if step is Step.RECREATE and found:
         delete_remains(stack, found, progress, only_plan=order.only_plan)

@@ -88,6 +88,14 @@ def check_operation(values: Mapping[str, str]) -> None:
     _check_reserved(values["ReservedConcurrency"], has_queue=values.get("Queue", NONE) != NONE)
 
 
+def check_topic_region(values: Mapping[str, str], region: str) -> None:
+    """Raise `bad_request` for a topic in another region: CloudWatch refuses it, in the middle of a deployment."""
+    topic = values.get("AlarmTopic", "")
+    found = _TOPIC.fullmatch(topic)
+    if found and found["region"] != region:
+        raise _bad("--alarms", topic, f"a topic in {region}, where the alarms are")
+
+
 def _check_reserved(text: str, *, has_queue: bool) -> None:
     """Raise `bad_request` for a number that Lambda refuses, or with which a queue's polling would be throttled: Lambda
     advises 5 at least ("Configuring scaling behavior for SQS event source mappings")."""

@@ -13,7 +13,13 @@ from lambda_handlers.wire import SldbError
 from sldb import price
 from sldb.deploy.operation.notes import METRICS, OF_QUEUE, OF_READERS, OF_TOKENS, count_alarms, operation_notes
 from sldb.deploy.operation.options import METRICS as KINDS
-from sldb.deploy.operation.options import NEAR_TIMEOUT, OperationChoices, check_operation, has_metrics
+from sldb.deploy.operation.options import (
+    NEAR_TIMEOUT,
+    OperationChoices,
+    check_operation,
+    check_topic_region,
+    has_metrics,
+)
 from sldb.deploy.parameters import Choices, resolve
 from sldb.deploy.template import template_path
 from tests.lambda_handlers.test_metrics import UNITS
@@ -41,6 +47,13 @@ def test_a_mail_or_a_topic_takes_the_place_of_the_other_and_none_of_both() -> No
 def test_what_is_neither_is_refused(alarms: str) -> None:
     with pytest.raises(SldbError, match="--alarms: got"):
         resolved(alarms=alarms)
+
+
+def test_a_topic_is_in_the_region_of_its_alarms() -> None:
+    check_topic_region(resolved(alarms=TOPIC), "us-east-1")
+    check_topic_region(resolved(alarms="ops@example.com"), "eu-west-1")
+    with pytest.raises(SldbError, match="want a topic in eu-west-1"):
+        check_topic_region(resolved(alarms=TOPIC), "eu-west-1")
 
 
 def test_metrics_come_with_alarms_or_by_themselves() -> None:
