@@ -22,17 +22,26 @@ if TYPE_CHECKING:
 _OF_LOGS = ("kms:Encrypt", "kms:Decrypt", "kms:ReEncryptTo", "kms:GenerateDataKey", "kms:DescribeKey")
 _OF_ROLES = ("kms:Decrypt", "kms:GenerateDataKey")
 _LOG_CONTEXT = "kms:EncryptionContext:aws:logs:arn"
+_NEXT = {
+    "Disabled": "aws kms enable-key --key-id {arn}",
+    "PendingDeletion": "aws kms cancel-key-deletion --key-id {arn}, then aws kms enable-key; or use another key",
+}
 
 
 def check_key(account: Account, arn: str) -> None:
     """Raise OperationFailed for a key that the stack could not use; SldbError if the caller may not look at it."""
     if region_of_key(arn) != account.region:
         raise _refused(f"the key {arn} is not in {account.region}", "use a key of the stack's region")
+    keys: Any = account.keys
     with aws_errors("look at the key of KMS"):
-        key = account.keys.describe_key(KeyId=arn)["KeyMetadata"]
-        policy = account.keys.get_key_policy(KeyId=arn, PolicyName="default")["Policy"]
+        try:
+            key = keys.describe_key(KeyId=arn)["KeyMetadata"]
+        except keys.exceptions.NotFoundException:
+            raise _refused(f"there is no key {arn}", "aws kms list-keys lists those of the region") from None
+        policy = keys.get_key_policy(KeyId=arn, PolicyName="default")["Policy"]
     if key["KeyState"] != "Enabled":
-        raise _refused(f"the key {arn} is {key['KeyState']}", f"aws kms enable-key --key-id {arn}")
+        next_step = _NEXT.get(key["KeyState"], "use another key").format(arn=arn)
+        raise _refused(f"the key {arn} is {key['KeyState']}", next_step)
     if (key["KeySpec"], key["KeyUsage"]) != ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT"):
         raise _refused(f"the key {arn} is {key['KeySpec']} for {key['KeyUsage']}", "use a symmetric key for encryption")
     missing = missing_statements(json.loads(policy), account.id, account.region)

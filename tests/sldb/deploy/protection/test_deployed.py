@@ -150,6 +150,13 @@ def is_refused_without_the_right_to_the_key(sldb: Commands, kms: Any, key: str) 
     assert f"the key {key} is Disabled" in sldb("doctor").out
     kms.enable_key(KeyId=key)
 
+    other = kms.create_key()["KeyMetadata"]["Arn"]
+    kms.schedule_key_deletion(KeyId=other, PendingWindowInDays=7)
+    gone = f"{key.rpartition('/')[0]}/11111111-2222-3333-4444-555555555555"
+    for unusable, says in ((other, "cancel-key-deletion"), (gone, "there is no key")):
+        ran = sldb("deploy", "--kms-key", unusable, "--plan")
+        assert (ran.status, says in ran.err) == (1, True), ran.err
+
 
 @pytest.mark.long
 def test_access_logs_go_to_a_bucket_whose_policy_lets_s3_write_them(sldb: Commands) -> None:
