@@ -24,8 +24,12 @@ def check_access_logs(account: Account, data_bucket: str, target: str, prefix: s
     """Raise OperationFailed for a bucket that could not get the logs; SldbError if the caller may not look at it."""
     if target == data_bucket:
         raise _refused(f"the logs of {target} would be written to {target}, and logged again", "use another bucket")
+    s3: Any = account.s3
     with aws_errors(f"look at the bucket {target}"):
-        region = account.s3.get_bucket_location(Bucket=target)["LocationConstraint"] or "us-east-1"
+        try:
+            region = s3.get_bucket_location(Bucket=target)["LocationConstraint"] or "us-east-1"
+        except s3.exceptions.NoSuchBucket:
+            raise _refused(f"there is no bucket {target}", f"make it in {account.region}") from None
         encryption = _found(account, "get_bucket_encryption", target)
         policy = _found(account, "get_bucket_policy", target)
     if region != account.region:

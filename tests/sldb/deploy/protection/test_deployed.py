@@ -160,6 +160,7 @@ def is_refused_without_the_right_to_the_key(sldb: Commands, kms: Any, key: str) 
 
 @pytest.mark.long
 def test_access_logs_go_to_a_bucket_whose_policy_lets_s3_write_them(sldb: Commands) -> None:
+    assert "there is no bucket" in sldb("deploy", "--access-logs", f"{LOG_BUCKET}/sldb/").err
     s3 = sldb.client("s3")
     s3.create_bucket(Bucket=LOG_BUCKET)
     refused = sldb("deploy", "--access-logs", f"{LOG_BUCKET}/sldb/")
