@@ -51,8 +51,8 @@ class Principals:
         self._lock = threading.Lock()
         self._by_key: dict[str, Principal] = {}
 
-    def mint(self, role_arn: str, session: str, function_arn: str, *, is_isolated: bool) -> Credentials:
-        """Return the credentials of a new container."""
+    def mint(self, role_arn: str, session: str, function_arn: str = "", *, is_isolated: bool = False) -> Credentials:
+        """Return the credentials of a new container; without a function, of another user of the role."""
         # As AWS's temporary keys look: the prefix, then sixteen letters and digits.
         key = "ASIA" + secrets.token_hex(8).upper()
         credentials = Credentials(key, secrets.token_urlsafe(30), secrets.token_urlsafe(60))
