@@ -44,9 +44,9 @@ class _EmulatorCommand(CommandGroup):
 def emulator(ctx: click.Context, /, _run: Run, port: int | None, data: Path | None, minute_seconds: float) -> int:
     """Serve an AWS for this stack on this machine.
 
-    S3, EC2, IAM, CloudFormation, Lambda, API Gateway, secrets and the schedule: deployed functions run for real, in
-    containers that are processes here. Without CMD it serves until Ctrl-C. With CMD it runs CMD against it, then
-    stops, with the exit status of CMD.
+    S3, EC2, IAM, CloudFormation, Lambda, API Gateway, SQS, SNS, EFS, KMS, CloudWatch, secrets and the schedule:
+    deployed functions run for real, in containers that are processes here. Without CMD it serves until Ctrl-C. With
+    CMD it runs CMD against it, then stops, with the exit status of CMD.
 
     Everything in it ends with it, unless --data names a directory: then stacks, buckets, functions, roles and logs
     are there again at the next start, at the same port if it is free, also after a kill -9.
