@@ -38,32 +38,33 @@ def check_access_logs(account: Account, data_bucket: str, target: str, prefix: s
     if any("kms" in each.get("ApplyServerSideEncryptionByDefault", {}).get("SSEAlgorithm", "") for each in rules):
         raise _refused(f"S3 writes no access logs to {target}, which a key of KMS encrypts", "use one with AES256")
     document = json.loads(policy["Policy"]) if policy else {"Statement": []}
-    if not may_log(document, data_bucket, target, prefix):
-        wanted = json.dumps(statement(data_bucket, account.id, target, prefix), indent=2)
+    partition = account.caller.split(":")[1]
+    if not may_log(document, data_bucket, target, prefix, partition):
+        wanted = json.dumps(statement(data_bucket, account.id, target, prefix, partition), indent=2)
         raise _refused(f"S3 may not write logs to {target}", f"add to the statements of its policy: {wanted}")
 
 
-def may_log(policy: Mapping[str, Any], data_bucket: str, target: str, prefix: str) -> bool:
+def may_log(policy: Mapping[str, Any], data_bucket: str, target: str, prefix: str, partition: str = "aws") -> bool:
     """Return True if a statement lets the service write. Of its conditions only the source's ARN is compared."""
     return any(
         each["Effect"] == "Allow"
         and _SERVICE in _names(each.get("Principal"))
         and _covers(each.get("Action"), "s3:PutObject")
-        and _covers(each.get("Resource"), f"{_arn(target)}/{prefix}2026-01-01")
-        and _is_from(each, data_bucket)
+        and _covers(each.get("Resource"), f"{_arn(target, partition)}/{prefix}2026-01-01")
+        and _is_from(each, _arn(data_bucket, partition))
         for each in _list(policy["Statement"])
     )
 
 
-def statement(data_bucket: str, account_id: str, target: str, prefix: str) -> dict[str, Any]:
+def statement(data_bucket: str, account_id: str, target: str, prefix: str, partition: str = "aws") -> dict[str, Any]:
     return {
         "Sid": "S3ServerAccessLogs",
         "Effect": "Allow",
         "Principal": {"Service": _SERVICE},
         "Action": "s3:PutObject",
-        "Resource": f"{_arn(target)}/{prefix}*",
+        "Resource": f"{_arn(target, partition)}/{prefix}*",
         "Condition": {
-            "ArnLike": {"aws:SourceArn": _arn(data_bucket)},
+            "ArnLike": {"aws:SourceArn": _arn(data_bucket, partition)},
             "StringEquals": {"aws:SourceAccount": account_id},
         },
     }
@@ -83,9 +84,9 @@ def _found(account: Account, method: str, bucket: str) -> Any:
         raise
 
 
-def _is_from(statement: Mapping[str, Any], data_bucket: str) -> bool:
+def _is_from(statement: Mapping[str, Any], source: str) -> bool:
     return all(
-        any(fnmatchcase(_arn(data_bucket), pattern) for pattern in _list(patterns))
+        any(fnmatchcase(source, pattern) for pattern in _list(patterns))
         for conditions in statement.get("Condition", {}).values()
         for key, patterns in conditions.items()
         if key.lower() == "aws:sourcearn"
@@ -100,8 +101,8 @@ def _names(principal: Any) -> list[Any]:
     return _list(principal.get("Service", [])) if isinstance(principal, dict) else []
 
 
-def _arn(bucket: str) -> str:
-    return f"arn:aws:s3:::{bucket}"
+def _arn(bucket: str, partition: str) -> str:
+    return f"arn:{partition}:s3:::{bucket}"
 
 
 def _refused(message: str, hint: str) -> OperationFailed:

@@ -79,3 +79,6 @@ def test_the_statement_for_access_logs_is_enough_and_one_for_another_bucket_or_p
     assert not access_logs.may_log(policy({**wanted, "Effect": "Deny"}), "data", "logs", "sldb/")
     assert not access_logs.may_log(policy({**wanted, "Principal": "*"}), "data", "logs", "sldb/")
     assert not access_logs.may_log(policy(), "data", "logs", "")
+    in_china = access_logs.statement("data", ACCOUNT, "logs", "sldb/", "aws-cn")
+    assert access_logs.may_log(policy(in_china), "data", "logs", "sldb/", "aws-cn")
+    assert not access_logs.may_log(policy(wanted), "data", "logs", "sldb/", "aws-cn")
