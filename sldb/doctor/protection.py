@@ -19,7 +19,8 @@ def protection(account: Account, parameters: Mapping[str, str], data_bucket: str
     key, target = parameters.get("KmsKey", ""), parameters.get("AccessLogBucket", "")
     prefix = parameters.get("AccessLogPrefix", "")
     if key:
-        yield _checked("key", f"{key} can be used", lambda: check_key(account, key))
+        has_topic = bool(parameters.get("AlarmMail"))
+        yield _checked("key", f"{key} can be used", lambda: check_key(account, key, has_topic=has_topic))
     if target:
         says = f"S3 may write them to s3://{target}/{prefix}"
         yield _checked("access logs", says, lambda: check_access_logs(account, data_bucket, target, prefix))

@@ -37,6 +37,12 @@ def test_a_role_mounts_by_the_access_point_alone_and_by_tls(template: dict[str, 
     assert set(only_lambda["Action"]) < set(network["Action"])
 
 
+def test_the_function_that_migrates_does_not_reach_the_bucket(template: dict[str, Any]) -> None:
+    """So it needs no right to the key of KMS, whatever encrypts the bucket."""
+    actions = [each["Action"] for each in statements(template, "FilesRole", with_files=True)]
+    assert not [each for each in actions if "s3:" in str(each) or "kms:" in str(each)]
+
+
 def test_the_policy_of_the_file_system_only_denies(template: dict[str, Any]) -> None:
     policy = template["Resources"][FILE_SYSTEM]["Properties"]["FileSystemPolicy"]
     assert {statement["Effect"] for statement in policy["Statement"]} == {"Deny"}

@@ -32,7 +32,8 @@ def test_a_stack_has_the_queues_of_its_kind(kind: str) -> None:
 def test_every_queue_is_kept_and_encrypted() -> None:
     for name, properties in QUEUES.items():
         assert RESOURCES[name]["DeletionPolicy"] == RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
-        assert properties["SqsManagedSseEnabled"] is True
+        assert properties["SqsManagedSseEnabled"] == {"Fn::If": ["HasKmsKey", False, True]}
+        assert properties["KmsMasterKeyId"]["Fn::If"][:2] == ["HasKmsKey", {"Ref": "KmsKey"}]
         assert "QueueName" not in properties  # what an earlier stack left would be in the way
         assert (properties.get("FifoQueue") is True) == name.startswith("Fifo")
 
@@ -67,9 +68,12 @@ def test_rights_come_before_what_needs_them() -> None:
 
 def test_the_query_function_takes_messages_and_sends_none_to_the_queue() -> None:
     rights = dict(of_type("AWS::IAM::Policy"))
-    taken = rights["QueueRights"]["PolicyDocument"]["Statement"]
-    assert [each["Action"] for each in taken] == [["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]]
-    (sent,) = rights["FailureRights"]["PolicyDocument"]["Statement"]
+    taken, *keys = rights["QueueRights"]["PolicyDocument"]["Statement"]
+    assert taken["Action"] == ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+    assert [each["Fn::If"][0] for each in keys] == ["HasKmsKey", "HasFormerKmsKeys"]
+    assert {each["Fn::If"][1]["Action"] for each in keys} == {"kms:Decrypt"}
+    sent, key = rights["FailureRights"]["PolicyDocument"]["Statement"]
+    assert key["Fn::If"][0] == "HasKmsKey"
     assert (sent["Action"], sent["Resource"]) == ("sqs:SendMessage", {"Fn::GetAtt": ["FailedInvocations", "Arn"]})
     assert {each["Roles"][0]["Ref"] for each in rights.values()} == {"QueryRole"}
 

@@ -1,9 +1,10 @@
 """The key of KMS that a stack is to use: whether it can be used, and by whom its policy must let it be used.
 
 Two statements are needed. The account must be able to give rights to the key by policies of its roles (a statement for
-its root, as in the policy that AWS proposes); CloudWatch Logs, which asks on its own behalf, must be named
-(https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html). Conditions of a statement are not
-evaluated, but for the log groups that it is for.
+its root, as in the policy proposed by AWS); CloudWatch Logs asks on its own behalf and must be named
+(https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html). With a topic of alarms CloudWatch
+must be named as well: it encrypts its messages ("Why didn't I receive an SNS notification for my CloudWatch alarm
+trigger?", AWS knowledge center). Conditions of a statement are not evaluated, but for its log groups.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _OF_LOGS = ("kms:Encrypt", "kms:Decrypt", "kms:ReEncryptTo", "kms:GenerateDataKey", "kms:DescribeKey")
 _OF_ROLES = ("kms:Decrypt", "kms:GenerateDataKey")
+_OF_ALARMS = ("kms:Decrypt", "kms:GenerateDataKey")
+_ALARMS = "cloudwatch.amazonaws.com"
 _LOG_CONTEXT = "kms:EncryptionContext:aws:logs:arn"
 _NEXT = {
     "Disabled": "aws kms enable-key --key-id {arn}",
@@ -28,7 +31,7 @@ _NEXT = {
 }
 
 
-def check_key(account: Account, arn: str) -> None:
+def check_key(account: Account, arn: str, *, has_topic: bool = False) -> None:
     """Raise OperationFailed for a key that the stack could not use; SldbError if the caller may not look at it."""
     if region_of_key(arn) != account.region:
         raise _refused(f"the key {arn} is not in {account.region}", "use a key of the stack's region")
@@ -44,14 +47,16 @@ def check_key(account: Account, arn: str) -> None:
         raise _refused(f"the key {arn} is {key['KeyState']}", next_step)
     if (key["KeySpec"], key["KeyUsage"]) != ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT"):
         raise _refused(f"the key {arn} is {key['KeySpec']} for {key['KeyUsage']}", "use a symmetric key for encryption")
-    missing = missing_statements(json.loads(policy), account.id, account.region)
+    missing = missing_statements(json.loads(policy), account.id, account.region, has_topic=has_topic)
     if missing:
         wanted = json.dumps(missing, indent=2)
         raise _refused(f"the policy of the key {arn} lacks what the stack needs", f"add to its statements: {wanted}")
 
 
-def missing_statements(policy: Mapping[str, Any], account_id: str, region: str) -> list[dict[str, Any]]:
-    """Return the statements that the policy of a key must have for a stack, and has not."""
+def missing_statements(
+    policy: Mapping[str, Any], account_id: str, region: str, *, has_topic: bool = False
+) -> list[dict[str, Any]]:
+    """Return the statements that the policy of a key must have for a stack, and has not. `has_topic`: of alarms."""
     statements = [each for each in _list(policy["Statement"]) if each["Effect"] == "Allow"]
     suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     partition = "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
@@ -64,6 +69,10 @@ def missing_statements(policy: Mapping[str, Any], account_id: str, region: str) 
         actions = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"]
         condition = {"ArnLike": {_LOG_CONTEXT: groups}}
         missing.append({**_statement("ForTheLogs", {"Service": logs}, actions), "Condition": condition})
+    if has_topic and not _allows(statements, "Service", (_ALARMS,), _OF_ALARMS):
+        condition = {"StringEquals": {"aws:SourceAccount": account_id}}
+        actions = ["kms:Decrypt", "kms:GenerateDataKey*"]
+        missing.append({**_statement("ForTheAlarms", {"Service": _ALARMS}, actions), "Condition": condition})
     return missing
 
 

@@ -21,8 +21,9 @@ def plan_protection(
     """Return the keys that objects may be encrypted with besides the chosen one. Raises OperationFailed for a key or a
     bucket of logs that cannot be used, if it is a new choice. `adopts`: a new stack takes an earlier one's bucket."""
     key, target, prefix = (chosen.get(name, "") for name in PROTECTION_DEFAULTS)
-    if key and key != previous.get("KmsKey"):
-        check_key(account, key)
+    mail = chosen.get("AlarmMail", "")
+    if key and (key != previous.get("KmsKey") or (mail and not previous.get("AlarmMail"))):
+        check_key(account, key, has_topic=bool(mail))
     if target and (target, prefix) != tuple(previous.get(name) for name in ("AccessLogBucket", "AccessLogPrefix")):
         check_access_logs(account, data_bucket, target, prefix)
     known = dict(previous)
@@ -48,7 +49,7 @@ def changes_protection(previous: Mapping[str, str], parameters: Mapping[str, str
 def protection_notes(previous: Mapping[str, str], parameters: Mapping[str, str]) -> Iterator[str]:
     key, former = parameters["KmsKey"], parameters.get("FormerKmsKeys", "")
     if key:
-        yield f"the data bucket, the logs and the settings of the functions are encrypted with {key}"
+        yield f"the data bucket, queues, logs and settings of the functions are encrypted with {key}"
     if key != previous.get("KmsKey", "") and previous:
         yield "existing objects keep the encryption that they have; new ones get the new one"
     if former:

@@ -37,36 +37,32 @@ class Authorizer:
         moto: Moto,
         bucket_policies: BucketPolicies,
         queue_policies: Callable[[str], list[Document]] = lambda _arn: [],
+        queue_key: Callable[[str], str] = lambda _arn: "",
     ) -> None:
-        """`queue_policies`: the policies of a queue, by its ARN."""
+        """`queue_policies`, `queue_key`: the policies and the key of a queue, by its ARN."""
         self._moto = moto
         self._queue_policies = queue_policies
+        self._queue_key = queue_key
         self._bucket_policies = bucket_policies
 
     def authorize(self, call: Call, principal: Principal | None) -> None:
         """Raise AwsError if AWS would refuse the caller. `principal` is None for the account's owner."""
         of_bucket = self._resource_policies(call)
-        names = [ACCOUNT, _ROOT, *([principal.entity_arn, principal.arn] if principal else [])]
+        names = [ACCOUNT, _ROOT, *_names(principal)]
         for needed in required(self._moto, call):
             by_bucket = policy.decide(of_bucket, _with_caller(needed, principal), names)
             if by_bucket == "deny":
                 why = "with an explicit deny in a resource-based policy"
                 raise _denied(call, needed, principal, why)
             self.authorize_request(call, needed, principal, is_granted=by_bucket == "allow")
-        for use in key_uses.uses(self._moto, call):
-            self._authorize_key(call, use, principal, names)
+        for use in key_uses.uses(self._moto, call, self._queue_key):
+            self._authorize_key(call, use, principal)
 
-    def _authorize_key(self, call: Call, use: KeyUse, principal: Principal | None, names: list[str]) -> None:
+    def _authorize_key(self, call: Call, use: KeyUse, principal: Principal | None) -> None:
         """Raise AwsError if neither the key's policy nor, where that leaves it to the account, the caller's allows."""
-        documents, needed = [document_of(use.key.policy)], _with_caller(use.request, principal)
-        owner, caller = names[:2], names[2:]
-        if policy.decide(documents, needed, names) == "deny":
-            raise _denied(call, needed, principal, "with an explicit deny in a resource-based policy")
-        is_granted = bool(caller) and policy.decide(documents, needed, caller) == "allow"
-        is_left_to_account = policy.decide(documents, needed, owner) == "allow"
-        if not (is_granted or is_left_to_account):
-            why = f"because no resource-based policy allows the {needed.action} action"
-            raise _denied(call, needed, principal, why)
+        refusal, is_granted = _by_key(use, principal)
+        if refusal:
+            raise _denied(call, _with_caller(use.request, principal), principal, refusal)
         self.authorize_request(call, use.request, principal, is_granted=is_granted)
 
     def authorize_request(
@@ -86,11 +82,25 @@ class Authorizer:
             raise _denied(call, request, principal, why)
 
     def role_may(self, role_arn: str, action: str, resource: str) -> bool:
-        """Return whether a service may act on a resource by the policies of a role."""
+        """Return whether a service may act on a resource by the policies of a role, and use the key of a queue."""
         principal = Principal(role_arn, "service", Credentials("", "", ""))
-        request = _with_caller(Request(action, resource, {"aws:securetransport": ("true",)}), principal)
-        documents = self._policies_of(principal)
-        return policy.decide(documents, request) == "allow" and self._is_within_boundary(principal, request)
+        if not self._allows(principal, Request(action, resource, {"aws:securetransport": ("true",)})):
+            return False
+        verb = action.removeprefix("sqs:")
+        try:
+            uses = list(key_uses.of_queue(self._moto, verb, resource, self._queue_key))
+        except AwsError:  # the key is disabled, or gone
+            return False
+        return all(self._may_use(principal, use) for use in uses)
+
+    def _may_use(self, principal: Principal, use: KeyUse) -> bool:
+        refusal, is_granted = _by_key(use, principal)
+        return not refusal and (is_granted or self._allows(principal, use.request))
+
+    def _allows(self, principal: Principal, needed: Request) -> bool:
+        request = _with_caller(needed, principal)
+        allowed = policy.decide(self._policies_of(principal), request) == "allow"
+        return allowed and self._is_within_boundary(principal, request)
 
     def conceal(self, call: Call, principal: Principal | None, answer: Answer) -> Answer:
         """Replace a 404 for a key by a 403 if the caller may not list the bucket, as S3 does."""
@@ -172,6 +182,22 @@ def check_policies_in(call: Call) -> None:
             raise NotEmulated(f"{error} in a policy") from error
         except (ValueError, KeyError) as error:
             raise AwsError("MalformedPolicyDocument", f"This policy contains invalid Json: {error}") from error
+
+
+def _by_key(use: KeyUse, principal: Principal | None) -> tuple[str, bool]:
+    """Return why the policy of a key refuses its use, "" if it does not, and whether it is enough by itself."""
+    documents, needed = [document_of(use.key.policy)], _with_caller(use.request, principal)
+    owner, caller = [ACCOUNT, _ROOT], _names(principal)
+    if policy.decide(documents, needed, [*owner, *caller]) == "deny":
+        return "with an explicit deny in a resource-based policy", False
+    is_granted = bool(caller) and policy.decide(documents, needed, caller) == "allow"
+    if is_granted or policy.decide(documents, needed, owner) == "allow":
+        return "", is_granted
+    return f"because no resource-based policy allows the {needed.action} action", False
+
+
+def _names(principal: Principal | None) -> list[str]:
+    return [principal.entity_arn, principal.arn] if principal else []
 
 
 def _with_caller(needed: Request, principal: Principal | None) -> Request:

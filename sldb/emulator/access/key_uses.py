@@ -1,21 +1,25 @@
 """KMS: which key a call makes a service use, and whether its policy lets the caller.
 
-S3 and Secrets Manager use a key on behalf of their caller, who needs the right to it: by the key's policy itself, or by
-the caller's own policies, if the key's policy leaves it to the account (a statement for its root). The conditions are
-those that the services send: kms:ViaService, and the encryption context, which with a bucket key is the ARN of the
-bucket (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html). Lambda reads an encrypted environment
-with a grant that it has made for itself, so that a function's role needs no right for it. Used under moto's lock.
+S3, SQS and Secrets Manager use a key on behalf of their caller. The caller needs the right to it: by the key's policy
+itself, or by the caller's own policies, if the key's policy leaves it to the account (a statement for its root). The
+services send the conditions kms:ViaService and the encryption context. With a bucket key that is the ARN of the bucket
+(https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html), of SQS the ARN of the queue. A sender to a
+queue makes a data key and decrypts it, a receiver decrypts
+(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html). A message counts
+as encrypted with the present key of its queue. Lambda reads an encrypted environment with a grant of its own, so the
+role of a function needs no right for it. Used under moto's lock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from moto.s3.exceptions import HeadOnDeleteMarker
 
 from sldb.emulator.access.policy import Request
+from sldb.emulator.access.resource_arns import arn_of
 from sldb.emulator.access.secret_permissions import find
 from sldb.emulator.calls.actions import split_bucket_and_key
 from sldb.emulator.calls.call import ACCOUNT, Call
@@ -31,6 +35,11 @@ _USES = {
     "UploadPartCopy": ("GenerateDataKey", "Decrypt"),
     "CompleteMultipartUpload": ("Decrypt",),
 }
+_OF_MESSAGES = {
+    "SendMessage": ("GenerateDataKey", "Decrypt"),
+    "SendMessageBatch": ("GenerateDataKey", "Decrypt"),
+    "ReceiveMessage": ("Decrypt",),
+}
 _COPIES = ("CopyObject", "UploadPartCopy")
 
 
@@ -40,16 +49,26 @@ class KeyUse:
     request: Request
 
 
-def uses(moto: Moto, call: Call) -> Iterator[KeyUse]:
+def uses(moto: Moto, call: Call, key_of_queue: Callable[[str], str]) -> Iterator[KeyUse]:
     """Yield the uses of keys that a call brings about. Raises AwsError for a key that cannot be used."""
-    if call.service == "s3":
+    if call.service == "sqs" and call.action in _OF_MESSAGES:
+        yield from of_queue(moto, call.action, arn_of(call), key_of_queue)
+    elif call.service == "s3":
         yield from _of_s3(moto, call)
     elif call.service == "secretsmanager" and call.action in ("GetSecretValue", "PutSecretValue", "UpdateSecret"):
         secret = find(moto, call)
         if secret is not None and str(secret.kms_key_id or "").startswith("arn:"):
             action = "Decrypt" if call.action == "GetSecretValue" else "GenerateDataKey"
             context = {"kms:encryptioncontext:secretarn": (secret.arn,)}
-            yield _use(moto, call, secret.kms_key_id, action, context)
+            yield _use(moto, call.service, call.region, secret.kms_key_id, action, context)
+
+
+def of_queue(moto: Moto, action: str, queue_arn: str, key_of_queue: Callable[[str], str]) -> Iterator[KeyUse]:
+    """Yield the uses of the key of a queue, by an action of SQS. `key_of_queue`: "" without a key."""
+    if key_id := key_of_queue(queue_arn):
+        region, context = queue_arn.split(":")[3], {"kms:encryptioncontext:aws:sqs:arn": (queue_arn,)}
+        for each in _OF_MESSAGES.get(action, ()):
+            yield _use(moto, "sqs", region, key_id, each, context)
 
 
 def check_usable(key: Any) -> None:
@@ -86,7 +105,7 @@ def _of_s3(moto: Moto, call: Call) -> Iterator[KeyUse]:
     if call.action in _USES:
         key_id, has_bucket_key = _of_new_object(bucket, call)
         for action in _USES[call.action] if key_id else ():
-            yield _use(moto, call, key_id, action, _context(bucket_name, key_name, has_bucket_key))
+            yield _use(moto, call.service, call.region, key_id, action, _context(bucket_name, key_name, has_bucket_key))
     if call.action == "GetObject":
         yield from _of_stored(moto, call, bucket_name, key_name)
     if call.action in _COPIES:
@@ -114,7 +133,7 @@ def _of_stored(moto: Moto, call: Call, bucket: str, key: str) -> Iterator[KeyUse
         return
     if found is not None and found.encryption == "aws:kms" and found.kms_key_id:
         has_bucket_key = str(found.bucket_key_enabled or "").lower() == "true"
-        yield _use(moto, call, found.kms_key_id, "Decrypt", _context(bucket, key, has_bucket_key))
+        yield _use(moto, call.service, call.region, found.kms_key_id, "Decrypt", _context(bucket, key, has_bucket_key))
 
 
 def _context(bucket: str, key: str, has_bucket_key: bool) -> dict[str, tuple[str, ...]]:
@@ -122,13 +141,15 @@ def _context(bucket: str, key: str, has_bucket_key: bool) -> dict[str, tuple[str
     return {"kms:encryptioncontext:aws:s3:arn": (arn,)}
 
 
-def _use(moto: Moto, call: Call, key_id: str, action: str, context: Mapping[str, tuple[str, ...]]) -> KeyUse:
-    key = find_key(moto, call.region, key_id)
+def _use(
+    moto: Moto, service: str, region: str, key_id: str, action: str, context: Mapping[str, tuple[str, ...]]
+) -> KeyUse:
+    key = find_key(moto, region, key_id)
     check_usable(key)
     via = {
-        "kms:viaservice": (f"{call.service}.{call.region}.amazonaws.com",),
+        "kms:viaservice": (f"{service}.{region}.amazonaws.com",),
         "kms:calleraccount": (ACCOUNT,),
         "aws:securetransport": ("true",),
-        "aws:requestedregion": (call.region,),
+        "aws:requestedregion": (region,),
     }
     return KeyUse(key, Request(f"kms:{action}", key.arn, {**via, **context}))

@@ -30,7 +30,13 @@ def open_queues(moto: Moto, recorder: Recorder | None) -> Queues:
 
 
 def authorizer(moto: Moto, buckets: BucketPolicies, queues: Queues) -> Authorizer:
-    return Authorizer(moto, buckets, partial(_queue_policies, queues))
+    return Authorizer(moto, buckets, partial(_queue_policies, queues), partial(_queue_key, queues))
+
+
+def _queue_key(queues: Queues, arn: str) -> str:
+    """Return the ARN of the key of KMS that encrypts a queue; "" without one."""
+    queue = queues.by_arn(arn)
+    return queue.attributes.get("KmsMasterKeyId", "") if queue else ""
 
 
 def _queue_policies(queues: Queues, arn: str) -> list[Document]:

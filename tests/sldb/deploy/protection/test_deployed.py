@@ -7,6 +7,7 @@ import json
 import urllib.request
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -25,20 +26,37 @@ from tests.sldb.commands import DATA_BUCKET, Commands
 ACCOUNT = "123456789012"
 LTX = "main/0000/0000000000000001-0000000000000001.ltx"
 LOG_BUCKET = "logs-of-the-company"
+ALARMS = {
+    "Sid": "Alarms",
+    "Effect": "Allow",
+    "Principal": {"Service": "cloudwatch.amazonaws.com"},
+    "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+    "Resource": "*",
+    "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
+}
 
 
-def store_of(sldb: Commands, role: str) -> ObjectStore:
-    """Return the store as the function with a role has it."""
+def credentials_of(sldb: Commands, role: str) -> Credentials:
+    """Return the credentials of a role, as the function with it has them."""
     names = sldb.client("cloudformation").describe_stack_resources(StackName="test-db")["StackResources"]
     name = next(each["PhysicalResourceId"] for each in names if each["LogicalResourceId"] == role)
     arn = sldb.client("iam").get_role(RoleName=name)["Role"]["Arn"]
-    made = sldb.aws._principals.mint(arn, "test")
-    credentials = Credentials(made.access_key_id, made.secret_access_key, made.session_token)
+    made = sldb.aws._principals.mint(arn, "test", "", is_isolated=False)
+    return Credentials(made.access_key_id, made.secret_access_key, made.session_token)
+
+
+def store_of(sldb: Commands, role: str) -> ObjectStore:
+    credentials = credentials_of(sldb, role)
     return plain_s3(Settings(f"s3://{DATA_BUCKET}/databases", endpoint_url=sldb.aws.url, credentials=credentials))
 
 
-def let_logs_use(kms: Any, arn: str) -> None:
+def let_use(kms: Any, arn: str, statement: dict[str, Any]) -> None:
     policy = json.loads(kms.get_key_policy(KeyId=arn, PolicyName="default")["Policy"])
+    policy["Statement"].append(statement)
+    kms.put_key_policy(KeyId=arn, PolicyName="default", Policy=json.dumps(policy))
+
+
+def let_logs_use(kms: Any, arn: str) -> None:
     logs = {
         "Sid": "Logs",
         "Effect": "Allow",
@@ -49,8 +67,7 @@ def let_logs_use(kms: Any, arn: str) -> None:
             "ArnLike": {"kms:EncryptionContext:aws:logs:arn": f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:*"}
         },
     }
-    policy["Statement"].append(logs)
-    kms.put_key_policy(KeyId=arn, PolicyName="default", Policy=json.dumps(policy))
+    let_use(kms, arn, logs)
 
 
 def encryption_of(sldb: Commands) -> dict[str, Any]:
@@ -81,10 +98,12 @@ def test_a_key_of_ones_own_is_checked_used_changed_and_taken_away(sldb: Commands
     assert "can be used" in sldb("doctor").out
 
     uses_every_write_and_read(sldb)
+    queues_and_the_topic_of_alarms_use_it(sldb, kms, key)
     is_refused_without_the_right_to_the_key(sldb, kms, key)
 
     again = kms.create_key()["KeyMetadata"]["Arn"]
     let_logs_use(kms, again)
+    let_use(kms, again, ALARMS)
     ran = sldb.ok("deploy", "--kms-key", again)
     assert "existing objects keep the encryption" in ran.err
     assert f"still need: {key}" in ran.err
@@ -127,6 +146,40 @@ def uses_every_write_and_read(sldb: Commands) -> None:
     assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in address  # SSE-KMS takes no older signature
     with urllib.request.urlopen(address) as response:
         assert response.read() == b"first"
+
+
+def queues_and_the_topic_of_alarms_use_it(sldb: Commands, kms: Any, key: str) -> None:
+    chosen = ("deploy", "--queue", "fifo", "--alarms", "ops@example.com", "--yes")
+    refused = sldb(*chosen)
+    assert (refused.status, "ForTheAlarms" in refused.err) == (1, True)
+    let_use(kms, key, ALARMS)
+    sldb.ok(*chosen)
+    sqs, outputs = sldb.client("sqs"), sldb.outputs()
+    urls = sqs.list_queues()["QueueUrls"]
+    attributes = [sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"] for url in urls]
+    assert [(each["KmsMasterKeyId"], each["SqsManagedSseEnabled"]) for each in attributes] == [(key, "false")] * 3
+    topic = sldb.client("sns").get_topic_attributes(TopicArn=outputs["AlarmTopicArn"])["Attributes"]
+    assert topic["KmsMasterKeyId"] == key
+    # The role may send failed invocations, and take messages: each with the key for that queue alone.
+    credentials = credentials_of(sldb, "QueryRole")
+    own = boto3.client(
+        "sqs",
+        aws_access_key_id=credentials.access_key_id,
+        aws_secret_access_key=credentials.secret_access_key,
+        aws_session_token=credentials.session_token,
+    )
+    sqs.send_message(QueueUrl=outputs["QueueUrl"], MessageBody="{}", MessageGroupId="a", MessageDeduplicationId="1")
+    denied = {"Sid": "No", "Effect": "Deny", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*"}
+    before = kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+    let_use(kms, key, denied)
+    with pytest.raises(ClientError, match="kms:Decrypt"):
+        own.receive_message(QueueUrl=outputs["QueueUrl"])
+    with pytest.raises(ClientError, match="kms:Decrypt"):
+        own.send_message(QueueUrl=outputs["FailedInvocationsUrl"], MessageBody="{}")
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=before)
+    own.send_message(QueueUrl=outputs["FailedInvocationsUrl"], MessageBody="{}")
+    sqs.purge_queue(QueueUrl=outputs["QueueUrl"])
+    sqs.purge_queue(QueueUrl=outputs["FailedInvocationsUrl"])
 
 
 def is_refused_without_the_right_to_the_key(sldb: Commands, kms: Any, key: str) -> None:

@@ -37,6 +37,12 @@ def test_the_policy_that_aws_proposes_lacks_the_logs() -> None:
     assert missing(OF_ACCOUNT, OF_LOGS) == []
 
 
+def test_a_topic_of_alarms_needs_cloudwatch_in_the_policy() -> None:
+    [wanted] = missing_statements(policy(OF_ACCOUNT, OF_LOGS), ACCOUNT, REGION, has_topic=True)
+    assert (wanted["Sid"], wanted["Principal"]) == ("ForTheAlarms", {"Service": "cloudwatch.amazonaws.com"})
+    assert missing_statements(policy(OF_ACCOUNT, OF_LOGS, wanted), ACCOUNT, REGION, has_topic=True) == []
+
+
 def test_what_is_missing_makes_a_policy_complete() -> None:
     added = missing_statements(
         policy(statement({"AWS": f"arn:aws:iam::{ACCOUNT}:role/admin"}, "kms:*")), ACCOUNT, REGION
