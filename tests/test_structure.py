@@ -213,7 +213,6 @@ TESTED_IN = {
     "tests/sldb/deploy/storage/test_deployed.py": (
         "sldb.cli.commands.stack.deploy_storage",
         "sldb.cli.commands.stack.migrate_storage",
-        "sldb.move.function_store",
         "sldb.deploy.checks.files",
         "sldb.deploy.storage.file_system",
         "sldb.emulator.cloudformation.resources.efs",

@@ -74,11 +74,10 @@ class FunctionStore:
         return [str(name) for name in self._act("file_names", prefix)["names"]]
 
     def create(self, key: str, body: bytes) -> str:
-        return self._send(key, [body], len(body))
+        return self._send(key, [body])
 
     def create_from(self, key: str, chunks: Iterable[bytes]) -> None:
-        body = b"".join(chunks)  # its size is part of each request
-        self._send(key, [body], len(body))
+        self._send(key, chunks)
 
     def assemble(self, key: str, parts: Sequence[bytes | CopyOf]) -> str:  # noqa: ARG002 - the protocol's signature
         _refuse(key)
@@ -102,13 +101,21 @@ class FunctionStore:
     def close(self) -> None:
         self._target.close()
 
-    def _send(self, key: str, chunks: Iterable[bytes], total: int) -> str:
-        body, upload, etag = b"".join(chunks), os.urandom(8).hex(), ""
-        for start in range(0, max(1, total), SLICE_BYTES):
-            piece = base64.b64encode(body[start : start + SLICE_BYTES]).decode()
-            given = {"key": key, "upload": upload, "start": start, "total": total, "body": piece}
-            etag = str(self._act("file_create", key, **given)["etag"])
-        return etag
+    def _send(self, key: str, chunks: Iterable[bytes]) -> str:
+        """Send a file slice by slice, and return its ETag, if it has one slice. One slice is held back: only the last
+        one may complete the size that each request names."""
+        upload, start = os.urandom(8).hex(), 0
+        slices = _slices(chunks)
+        held = next(slices)
+        for following in slices:
+            self._send_slice(key, upload, start, held, start + len(held) + len(following))
+            start, held = start + len(held), following
+        return self._send_slice(key, upload, start, held, start + len(held))
+
+    def _send_slice(self, key: str, upload: str, start: int, piece: bytes, total: int) -> str:
+        body = base64.b64encode(piece).decode()
+        given = {"key": key, "upload": upload, "start": start, "total": total, "body": body}
+        return str(self._act("file_create", key, **given)["etag"])
 
     def _act(self, name: str, about: str, /, **arguments: Any) -> dict[str, Any]:
         given = {argument: value for argument, value in arguments.items() if value is not None}
@@ -122,6 +129,17 @@ class FunctionStore:
             if error.code in ("bad_request", "forbidden", "read_only"):
                 raise Refused(about, error.message) from error
             raise Unavailable(about, error.message) from error
+
+
+def _slices(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in pieces of SLICE_BYTES, the last one shorter; one empty piece for no bytes."""
+    held = bytearray()
+    for chunk in chunks:
+        held += chunk
+        while len(held) > SLICE_BYTES:
+            yield bytes(held[:SLICE_BYTES])
+            del held[:SLICE_BYTES]
+    yield bytes(held)
 
 
 def _refuse(key: str) -> NoReturn:

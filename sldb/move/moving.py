@@ -2,8 +2,9 @@
 
 1. The stack gets the file system, if it has none yet, and a function that gives and takes files (Migration=files). The
    databases are copied while they are in use.
-2. Writes and maintenance are switched off (Migration=final), and all requests from before end: as long as the function
-   may run. What was written meanwhile is copied; every file is compared with its checksum, and with the copy.
+2. Writes, maintenance and the queue are switched off (Migration=final), and all requests from before end: as long as
+   the function may run. What was written meanwhile is copied; every file is compared with its checksum, and with the
+   copy.
 3. The stack uses the other store, and writes again.
 
 Stopped anywhere, the same command continues: files never change, so that a copy needs only those that are missing.
@@ -17,6 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lambda_handlers.host import Host
 from lambda_handlers.wire import SldbError
 from sldb.backup.backup import databases_in
 from sldb.backup.copying import Copied, CopiedFile, Source, copy_files
@@ -33,19 +35,20 @@ if TYPE_CHECKING:
 SLACK_SECONDS = 5.0  # beyond the longest request from before
 
 Deploy = Callable[[StorageChoices], "StackState"]  # brings the stack to these parameters
+Stores = Callable[["StackState"], tuple["ObjectStore", "ObjectStore"]]  # opens the bucket, and the file system
 Known = dict[str, tuple[CopiedFile, ...]]  # by database: what an earlier round has copied
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    account: Account
-    aws: AwsOptions
+    stores: Stores
     target: str  # s3 or efs
     network: StorageChoices  # of a stack that has no file system yet
     deploy: Deploy
     note: Callable[[str], None]
     progress: Progress
     sleep: Callable[[float], None] = field(default=time.sleep)
+    host: Host = field(default_factory=Host)
 
     def run(self, state: StackState) -> None:
         """Move the databases of a stack. Raises SldbError; the stack then serves them from where they were."""
@@ -73,7 +76,7 @@ class Move:
 
     def _copy(self, state: StackState, known: Mapping[str, tuple[CopiedFile, ...]]) -> Known:
         """Copy what is missing of every database; return the files of the copies. Raises SldbError."""
-        bucket, files = self._bucket(state), self._files(state)
+        bucket, files = self.stores(state)
         source, target = (bucket, files) if self.target == EFS else (files, bucket)
         try:
             copied: Known = {}
@@ -91,20 +94,23 @@ class Move:
     ) -> Copied | None:
         """Return the copy; None for the rest of a database that was never finished."""
         try:
-            return copy_files(Source(source, name), target, known, self.progress)
+            return copy_files(Source(source, name), target, known, self.progress, self.host)
         except SldbError as error:
             if error.code != "not_found":
                 raise
             self.note(f"{name} is not a finished database, and stays: {error.message}")
             return None
 
-    def _bucket(self, state: StackState) -> ObjectStore:
+
+def stores_of(account: Account, aws: AwsOptions) -> Stores:
+    """Return the way to the stores of a stack that has the function that moves files."""
+
+    def stores(state: StackState) -> tuple[ObjectStore, ObjectStore]:
+        from sldb.targets.aws_lambda import LambdaTarget
         from sldb.targets.bucket import bare_store
 
         address = f"s3://{state.outputs['DataBucket']}/databases"
-        return bare_store(address, self.account.session)[0]
+        bucket = bare_store(address, account.session)[0]
+        return bucket, FunctionStore(LambdaTarget(state.outputs["FilesFunctionName"], aws))
 
-    def _files(self, state: StackState) -> ObjectStore:
-        from sldb.targets.aws_lambda import LambdaTarget
-
-        return FunctionStore(LambdaTarget(state.outputs["FilesFunctionName"], self.aws))
+    return stores

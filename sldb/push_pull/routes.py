@@ -63,7 +63,7 @@ def try_routes(client: Client, through: str | None, attempt: Callable[[Route], T
 
 def _try_url(client: Client, target: HttpsTarget, attempt: Callable[[Route], T]) -> T:
     """Return the result of `attempt` through the function behind a URL. Raises SldbError, `bad_request` for
-    `sldb serve`: files of a directory have no URLs."""
+    files that have no URLs: of a directory behind `sldb serve`, or of a stack's file system."""
     try:
         with _function(client, target) as route:
             return attempt(route)

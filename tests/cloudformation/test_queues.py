@@ -89,3 +89,8 @@ def test_ids_are_remembered_for_longer_than_messages_can_wait() -> None:
             assert properties["MessageRetentionPeriod"] == 14 * 86_400
     variables = RESOURCES["QueryFunction"]["Properties"]["Environment"]["Variables"]
     assert variables["SLDB_QUEUE_RETENTION_DAYS"] == {"Ref": "QueueRememberedDays"}
+
+
+def test_messages_wait_while_writes_are_refused() -> None:
+    for migration, is_enabled in (("none", True), ("files", True), ("final", False)):
+        assert properties_with("fifo", Migration=migration)["QueueMapping"]["Enabled"] is is_enabled

@@ -6,7 +6,8 @@ slices, each under a key of its own; the last one makes the file of all of them.
 push_part       Arguments: upload, part, start, total, body. A part of an upload, as `push` has it
 pull_part       Arguments: file (a name in the reply to `pull`), start, length. Reply: {"body"}
 file_list       Arguments: prefix, after. Reply: {"files": [[key, bytes, unix seconds], …], at most LISTED of them}
-file_names      Reply: {"names": of the databases, the dropped ones too}
+file_names      Reply: {"names": of the databases, the dropped ones too}. A move begins with it: it removes the slices
+                of files that an earlier one did not finish
 file_read       Arguments: key, start, length. Reply: {"body", "size": of the file}
 file_create     Arguments: key, upload, start, total, body. Reply: {"etag"}. Raises `exists`
 
@@ -78,7 +79,12 @@ def file_list(context: ActionContext, action: Action) -> dict[str, Any]:
 def file_names(context: ActionContext, action: Action) -> dict[str, Any]:
     _check_moves(context, action)
     arguments.known(action)
-    return _answered(lambda: {"names": database_names(context.store.list_directories(""))})
+
+    def names() -> dict[str, Any]:
+        context.store.delete_many([info.key for info in context.store.list_objects(_MOVES)])
+        return {"names": database_names(context.store.list_directories(""))}
+
+    return _answered(names)
 
 
 def file_read(context: ActionContext, action: Action) -> dict[str, Any]:
@@ -127,8 +133,17 @@ class _Slices:
         except AlreadyExists:
             if not again:
                 raise
+        except NotFound:
+            self._check_is_there(key)  # sent again: the slices are gone because the file is complete
+            if not again:
+                raise AlreadyExists(key) from None
         self._store.delete_many(before)
         return ""
+
+    def _check_is_there(self, key: str) -> None:
+        """Raise NotFound unless the file exists with the size of the slices."""
+        if self._store.size(key) != self._total:
+            raise NotFound(key)
 
 
 def _check_moves(context: ActionContext, action: Action) -> None:

@@ -42,7 +42,7 @@ def migrate_storage(run: Run, yes: bool, storage: str, abort: bool, **network: A
     from sldb.deploy.parameters import Choices
     from sldb.deploy.preparation import Order
     from sldb.deploy.storage.options import StorageChoices
-    from sldb.move.moving import Move
+    from sldb.move.moving import Move, stores_of
     from sldb.ops.status import serving
     from sldb.stack.account import connect
 
@@ -62,7 +62,8 @@ def migrate_storage(run: Run, yes: bool, storage: str, abort: bool, **network: A
     if not yes:
         _confirm(run.stack, storage, state)
     with progress.show() as shown:
-        move = Move(account, run.aws, storage, StorageChoices(**network), deploy, display.note, shown)
+        stores = stores_of(account, run.aws)
+        move = Move(stores, storage, StorageChoices(**network), deploy, display.note, shown)
         (move.abort if abort else move.run)(state)
 
 
