@@ -191,7 +191,6 @@ TESTED_IN = {
         "sldb.cli.commands.query.queue_letters",
         "sldb.cli.query.enqueueing",
         "sldb.queue.rows",
-        "sldb.queue.sending",
         "sldb.queue.stack_queue",
     ),
     "tests/sldb/emulator/event_sources/test_poller.py": (

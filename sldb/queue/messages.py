@@ -3,11 +3,16 @@
 The body is the request as JSON, as the function takes it directly, with its `request_id`: a message that is delivered
 or sent twice applies nothing twice. In a FIFO queue the group is the database, so that the writes of each database run
 in their order, and the deduplication id is the request's.
+
+SQS takes the characters of XML 1.0 alone in a body, and ids of 128 characters of ASCII without spaces (API reference,
+SendMessage): JSON has escapes for the other characters, and other ids are hashed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +23,8 @@ from sldb.trace_parent import message_attributes
 MAX_BODY_BYTES = 262_144  # the limit of the template's queues
 MAX_BATCH = 10  # of SendMessageBatch
 _MAX_BATCH_BYTES = 262_144  # of its messages together; newer limits of SQS are larger
+_SQS_ID = re.compile(r"[!-~]{1,128}")
+_NOT_IN_BODIES = re.compile("[\ud800-\udfff\ufffe\uffff]")  # JSON's own escapes are for those below U+0020
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +32,9 @@ class Outgoing:
     """A message that is to be sent."""
 
     request_id: str
-    database: str
+    database: str  # or another group of a FIFO queue
     body: str
+    deduplication_id: str = ""  # of a FIFO queue; "": the request's
     attributes: Mapping[str, Mapping[str, str]] = field(default_factory=message_attributes)  # of SQS
 
     @property
@@ -37,9 +45,13 @@ class Outgoing:
 
     def entry(self, entry_id: str, *, fifo: bool) -> dict[str, Any]:
         """Return the entry of SendMessageBatch."""
-        of_fifo = {"MessageGroupId": self.database, "MessageDeduplicationId": self.request_id} if fifo else {}
-        attributes = {"MessageAttributes": self.attributes} if self.attributes else {}
-        return {"Id": entry_id, "MessageBody": self.body, **attributes, **of_fifo}
+        entry: dict[str, Any] = {"Id": entry_id, "MessageBody": self.body}
+        if self.attributes:
+            entry["MessageAttributes"] = self.attributes
+        if fifo:
+            entry["MessageGroupId"] = _sqs_id(self.database)
+            entry["MessageDeduplicationId"] = _sqs_id(self.deduplication_id or self.request_id)
+        return entry
 
 
 def message_of(request: Request, max_bytes: int = MAX_BODY_BYTES) -> Outgoing:
@@ -55,8 +67,7 @@ def message_of(request: Request, max_bytes: int = MAX_BODY_BYTES) -> Outgoing:
     event = {**request.encode(), "database": request.database}
     for name in ("attempt", "careful", "timeout"):  # for whom waits
         event.pop(name, None)
-    body = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-    found = Outgoing(request.request_id, request.database, body)
+    found = Outgoing(request.request_id, request.database, body_of(event))
     if found.size_bytes > max_bytes:
         raise SldbError(
             "too_large",
@@ -65,6 +76,16 @@ def message_of(request: Request, max_bytes: int = MAX_BODY_BYTES) -> Outgoing:
             applied="no",
         )
     return found
+
+
+def body_of(event: Mapping[str, Any]) -> str:
+    """Return a request as the body of a message."""
+    text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    return _NOT_IN_BODIES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _sqs_id(text: str) -> str:
+    return text if _SQS_ID.fullmatch(text) else hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def batches(messages: Iterable[Outgoing]) -> Iterator[list[Outgoing]]:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from lambda_handlers.wire import Request, SldbError, Statement
 from sldb.client import Client
-from sldb.queue.messages import MAX_BODY_BYTES, Outgoing, message_of
+from sldb.queue.messages import MAX_BODY_BYTES, Outgoing, body_of, message_of
 from sldb.transfer.batches import Batch
 from sldb.transfer.files.input import Input
 from sldb.transfer.formats.bad_rows import BadRows
@@ -70,7 +70,7 @@ def _split(client: Client, loader: Loader, loaded: LoadedStream, rows: list[Valu
     request = Request(
         _only(statements), client.database, create=False, message=note.message or None, command=note.command or None
     )
-    size = len(str(request.encode()).encode())
+    size = len(body_of(request.encode()).encode())
     if size <= MAX_BODY_BYTES // 2 or len(rows) == 1:
         yield request
         return

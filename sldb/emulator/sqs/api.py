@@ -6,6 +6,7 @@ The rest (message move tasks, permissions by AddPermission, message system attri
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,6 +19,8 @@ from sldb.emulator.sqs.queues import Queues
 
 _MAX_BATCH_BYTES = 1_048_576
 _COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
+_ALLOWED = re.compile("[\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")  # "SendMessage", API reference
+_ID = re.compile(r"[!-~]{1,128}")  # the same
 _REFUSED = ("MessageSystemAttributes", "ReceiveRequestAttemptId")
 
 
@@ -157,6 +160,15 @@ class Sqs:
                 "InvalidParameterValue",
                 f"One or more parameters are invalid. Reason: Message must be shorter than {limit} bytes.",
             )
+        if not _ALLOWED.fullmatch(wanted["MessageBody"]):
+            raise AwsError("InvalidMessageContents", "Invalid characters found.")
+        for name in ("MessageGroupId", "MessageDeduplicationId"):
+            if name in wanted and not _ID.fullmatch(wanted[name]):
+                raise AwsError(
+                    "InvalidParameterValue",
+                    f"Value {wanted[name]} for parameter {name} is invalid. Reason: {name} can only include "
+                    "alphanumeric and punctuation characters. 1 to 128 in length.",
+                )
         group = wanted.get("MessageGroupId", "")
         if queue.is_fifo and not group:
             raise AwsError("MissingParameter", "The request must contain the parameter MessageGroupId.")
@@ -245,7 +257,7 @@ def _received(message: Message, names: list[str], wanted: Mapping[str, Any]) -> 
 def _size(wanted: Mapping[str, Any]) -> int:
     """Return the size of a message, as SQS counts it: its body, and names, types and values of its attributes."""
     attributes = wanted.get("MessageAttributes", {})
-    return len(wanted["MessageBody"].encode()) + sum(
+    return len(wanted["MessageBody"].encode(errors="surrogatepass")) + sum(
         len(name) + sum(len(str(part)) for part in value.values()) for name, value in attributes.items()
     )
 

@@ -5,8 +5,8 @@ dead-letter queues):
 
 * a received message is hidden until its visibility timeout ends, then it can be received again;
 * no message of a FIFO group is given out while another one of it is in flight; inside a group they come in order;
-* a message of a FIFO queue is accepted once for each deduplication id within five minutes, and later ones of the same
-  id get the first one's answer;
+* a message of a FIFO queue is accepted once for each deduplication id within five minutes, in the queue or in its group
+  (DeduplicationScope), and later ones of the same id get the first one's answer;
 * after `maxReceiveCount` deliveries a message moves to the dead-letter queue instead of being received again;
   it keeps its id, in a standard queue also the start of its retention, the time of its sending.
 """
@@ -44,7 +44,7 @@ class Queue:
     tags: dict[str, str] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)  # in the order of sending
     sequence: int = 0
-    # deduplication id → message id, sequence, when it is forgotten
+    # deduplication id, with its group if it counts in that → message id, sequence, when it is forgotten
     recent: dict[str, tuple[str, int, float]] = field(default_factory=dict)
 
     @property
@@ -76,14 +76,16 @@ class Queue:
             self.messages.append(message)
             return message
         message.deduplication_id = message.deduplication_id or self._content_id(message)
-        earlier = self.recent.get(message.deduplication_id)
+        scope = f"{message.group} " if self.attributes.get("DeduplicationScope") == "messageGroup" else ""
+        key = scope + message.deduplication_id
+        earlier = self.recent.get(key)
         if earlier is not None:
             message.message_id, message.sequence = earlier[:2]
             return message
         self.sequence += 1
         message.sequence = self.sequence
         message.visible_at = now + self.number("DelaySeconds")
-        self.recent[message.deduplication_id] = message.message_id, message.sequence, now + DEDUPLICATION_SECONDS
+        self.recent[key] = message.message_id, message.sequence, now + DEDUPLICATION_SECONDS
         self.messages.append(message)
         return message
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from lambda_handlers.wire import Request, SldbError, Statement
 from sldb.queue.letters import Letter
-from sldb.queue.messages import MAX_BATCH, Outgoing, batches, message_of
+from sldb.queue.messages import MAX_BATCH, Outgoing, batches, body_of, message_of
 
 INSERT = (Statement("INSERT INTO t VALUES (?)", (1,)),)
 
@@ -75,4 +76,35 @@ def test_a_letter_of_a_group_stays_in_it() -> None:
 
 
 def test_the_error_of_a_failed_invocation_is_shown() -> None:
-    assert letter({"responsePayload": {"errorMessage": "no"}, "requestPayload": {}}).failure == "no"
+    record = {"requestContext": {"requestId": "i"}, "requestPayload": {}, "responsePayload": {"errorMessage": "no"}}
+    assert letter(record).failure == "no"
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["[" * 100_000, "[1]", "", {"requestContext": 5}, {"requestContext": None, "requestPayload": {"query": "y"}}]
+    + [{"query": "x", "request_id": value} for value in (5, "", None, "r" * 300)]
+    + ['{"query": "\\ud800"}', {"query": "x", "database": "a b"}, {"query": "x", "database": 5}],
+)
+def test_a_letter_with_any_body_is_shown_and_can_be_sent(body: object) -> None:
+    found = letter(body)
+    assert (found.failure, bool(found.database), bool(found.request_id)) == ("", True, True)
+    entry = found.again().entry("0", fifo=True)
+    assert all(re.fullmatch("[!-~]{1,128}", entry[name]) for name in ("MessageGroupId", "MessageDeduplicationId"))
+    entry["MessageBody"].encode()
+
+
+def test_a_letter_sent_again_is_no_duplicate_of_its_first_message() -> None:
+    """SQS would drop it for five minutes, and the dead letter would be deleted."""
+    sent = message_of(Request(INSERT, request_id="r1"))
+    first = sent.entry("0", fifo=True)
+    again = letter(sent.body).again().entry("0", fifo=True)
+    assert first["MessageDeduplicationId"] != again["MessageDeduplicationId"] == "m1"
+    assert again["MessageBody"] == sent.body
+
+
+@given(st.text(st.characters()))
+def test_a_body_has_only_characters_that_sqs_takes(text: str) -> None:
+    body = body_of({"query": text})
+    assert re.fullmatch("[\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*", body)
+    assert json.loads(body) == {"query": text}

@@ -85,9 +85,9 @@ def redrive(run: Run, yes: bool, limit: int, failed: bool, source: str | None) -
     for message in done.sent:
         click.echo(message.request_id)
     messages.say(f"{len(done.sent):,} sent again; `sldb result ID` tells of each once it has run")
-    for letter in done.foreign:
-        messages.say(f"left alone: {letter.message_id} is a dead letter of {letter.source_arn}")
-    return 1 if done.foreign else 0
+    for letter, reason in done.left:
+        messages.say(f"left alone: {letter.message_id}: {reason}")
+    return 1 if done.left else 0
 
 
 @command("purge", short_help="Delete messages.")
