@@ -3,6 +3,10 @@
 Returning a message is harmless, and dropping one would lose a write: so each message goes back unless it is known to be
 applied. SQS delivers it again, and moves it to the dead letters after its tries.
 
+A message that needs much time, or a database whose lock is held, does not keep the others from their turn: those would
+use up their deliveries untried. So a wait for a lock has its share of the time, and a slow message comes last, in a
+FIFO queue with those that wait for it.
+
 The log has a `request` line for each tried message, and a `batch` line.
 """
 
@@ -11,6 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from itertools import takewhile
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,7 +26,7 @@ from lambda_handlers.deadline import Deadline, seconds_for
 from lambda_handlers.events import Context, line_of
 from lambda_handlers.log import trace
 from lambda_handlers.queue.alone import runs_alone
-from lambda_handlers.queue.group import Group, Outcome
+from lambda_handlers.queue.group import Group, Outcome, Share
 from lambda_handlers.queue.message import Message, decode
 from lambda_handlers.queue.order import Stopped, segments
 from lambda_handlers.store.protocol import detail_of
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from lambda_handlers.resources import Resources
 
 OK = 200
+MIN_LOCK_SECONDS = 5.0  # for the lock of a database, if there are many in a batch
 
 
 class Engine(Protocol):
@@ -61,6 +67,8 @@ class Batch:
         self._messages = [decode(record, settings.stack, settings.queue_tries) for record in records]
         self._done: set[str] = set()  # ids of messages
         self._stopped = Stopped()
+        self._later: deque[deque[Message]] = deque()  # segments that have not begun
+        self._slow: deque[deque[Message]] = deque()  # slow messages, with those to run behind them
         self._untried = self._groups = self._commits = self._group_commits = 0
         self._stats: dict[str, Any] = {"lock_wait_ms": 0.0, "conflicts": 0}  # of the groups
         remaining = context.get_remaining_time_in_millis() / 1000 if context else None
@@ -74,8 +82,11 @@ class Batch:
     def run(self) -> dict[str, Any]:
         """Run the messages, and return the reply to the event. Raises nothing."""
         try:
-            for segment in segments(self._messages):
-                self._run_segment(deque(segment))
+            self._later.extend(deque(segment) for segment in segments(self._messages))
+            while self._later:
+                self._run_segment(self._later.popleft())
+            while self._slow:
+                self._run_slow(self._slow.popleft())
         except Exception as error:  # noqa: BLE001 - a bug: what was not done goes back
             self._log.error("batch_stopped", aws_request_id=self._request_id, traceback=trace(error))
         self._write_line()
@@ -96,6 +107,12 @@ class Batch:
                 self._run_alone(waiting.popleft())
             else:
                 self._run_group(waiting)
+
+    def _run_slow(self, waiting: deque[Message]) -> None:
+        """Run a slow message alone, and then those behind it."""
+        if not (self._stopped.holds(waiting[0]) or self._is_late()):
+            self._run_alone(waiting.popleft())
+        self._run_segment(waiting)
 
     def _is_late(self) -> bool:
         """Return True if there is no time for another message. The first one is tried in any case."""
@@ -120,7 +137,8 @@ class Batch:
         messages, started = list(takewhile(lambda one: not self._runs_alone(one), waiting)), self._now()
         try:
             with self._engine.using(messages[0].database, self._stats) as database:
-                taken = Group(database, self._deadline, self._stopped, self._stats).commit(messages)
+                share = self._share(is_last=len(messages) == len(waiting))
+                taken = Group(database, share, self._stopped, self._stats).commit(messages)
         except SldbError as error:
             self._groups += 1
             stats = {"execute_ms": round((self._now() - started) * 1000, 3)}
@@ -134,8 +152,30 @@ class Batch:
         self._note_all(taken.outcomes)
         for _ in taken.outcomes:
             waiting.popleft()
-        if taken.alone:
+        if taken.slow and self._can_wait(waiting):
+            self._postpone(waiting)
+        elif taken.alone:
             self._run_alone(waiting.popleft())
+
+    def _share(self, *, is_last: bool) -> Share:
+        """Return the share of the next group in the time left. `is_last`: of its segment."""
+        left = self._deadline.seconds_left
+        lock_seconds = min(left, max(MIN_LOCK_SECONDS, left / (1 + len(self._later))))
+        lock_deadline = replace(self._deadline, at=self._now() + lock_seconds)
+        return Share(self._deadline, lock_deadline, is_last and not self._later and not self._slow)
+
+    def _can_wait(self, waiting: deque[Message]) -> bool:
+        """Return True if no later segment has a message of a FIFO group in this one, which would be overtaken."""
+        groups = {message.group for message in waiting} - {None}
+        return not any(message.group in groups for segment in self._later for message in segment)
+
+    def _postpone(self, waiting: deque[Message]) -> None:
+        """Let the slow message at the head come last. In a FIFO queue the rest of its segment stays behind it."""
+        if waiting[0].group is None:
+            self._slow.append(deque((waiting.popleft(),)))
+        else:
+            self._slow.append(deque(waiting))
+            waiting.clear()
 
     def _note_all(self, outcomes: Iterable[Outcome]) -> None:
         """Note the outcomes of a group. The line of its first message has the figures of all statements."""

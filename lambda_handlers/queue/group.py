@@ -10,6 +10,8 @@ The error of a statement undoes its message, and the others go on. After any oth
 and after commits of a failed message inside the draft, the draft is not trusted. Then the messages before it run again,
 and are committed; it runs alone. So no message runs more than twice, lost races apart.
 
+While others wait behind a message, it has half of the group's time. One that needs more is slow: it runs alone, later.
+
 A group takes no further message once it could not run again in half of the time left, or once the transaction is large.
 The rest is another group.
 """
@@ -58,11 +60,22 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The outcomes of the first messages of a segment. `alone`: the next one is to run alone."""
+    """The outcomes of the first messages of a segment. `alone`: the next one is to run alone. `slow`: its share of the
+    time was too short."""
 
     outcomes: list[Outcome]
     txid: Txid | None  # of the commit; None: nothing was committed
     alone: bool = False
+    slow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The part of a group in the time of its batch."""
+
+    deadline: Deadline  # of the batch
+    lock_deadline: Deadline  # of the wait for the lock
+    is_last: bool  # nothing waits behind the group
 
 
 class _Progress:
@@ -78,20 +91,22 @@ class _Progress:
 class _Distrusted(Exception):
     """The draft may hold a part of a message. `position`: of that message."""
 
-    def __init__(self, position: int) -> None:
+    def __init__(self, position: int, *, slow: bool = False) -> None:
         super().__init__(position)
         self.position = position
+        self.slow = slow
 
 
 class Group:
     """To be used for one segment of a batch."""
 
-    def __init__(self, database: Database, deadline: Deadline, stopped: Stopped, stats: dict[str, Any]) -> None:
+    def __init__(self, database: Database, share: Share, stopped: Stopped, stats: dict[str, Any]) -> None:
         """`stats`: those of the batch: the wait for locks, and lost races."""
         self._database = database
         self._parts = database.parts
         self._copy = database.parts.newest.copy
-        self._deadline = deadline
+        self._share = share
+        self._deadline = share.deadline
         self._stopped = stopped
         self._stats = stats
         self._lock_id: str | None = None
@@ -107,7 +122,7 @@ class Group:
         if not self._exists:  # its first write decides how it begins
             return Taken([], None, alone=True)
         started = deadline.now()
-        with parts.writes.locked(f"queue ({len(messages)})", deadline) as holder:
+        with parts.writes.locked(f"queue ({len(messages)})", self._share.lock_deadline) as holder:
             self._lock_id = holder.lock_id
             self._stats["lock_wait_ms"] += round((deadline.now() - started) * 1000, 3)
             if parts.resources.has_lock:
@@ -122,13 +137,13 @@ class Group:
         """Run the messages on the newest state, and commit them. Raises Conflict, Gone or SldbError."""
         if not self._exists:  # it was dropped meanwhile
             return Taken([], None, alone=True)
-        until, alone = len(messages), False
+        until, alone, slow = len(messages), False, False
         try:
             while True:
                 try:
-                    return replace(self._run_and_commit(messages[:until]), alone=alone)
+                    return replace(self._run_and_commit(messages[:until]), alone=alone, slow=slow)
                 except _Distrusted as distrusted:
-                    until, alone = distrusted.position, True
+                    until, alone, slow = distrusted.position, True, distrusted.slow
         finally:
             self._copy.draft.clear()
 
@@ -139,7 +154,9 @@ class Group:
             late_at = self._late_at(began)
             if progress.outcomes and (self._deadline.now() >= late_at or draft.size_bytes > MAX_BYTES):
                 break
-            progress.outcomes.append(self._outcome(message, late_at, progress))
+            is_last = self._share.is_last and message is messages[-1]
+            end = late_at if is_last else min(late_at, self._deadline.now() + (self._deadline.at - began) / 2)
+            progress.outcomes.append(self._outcome(message, end, progress))
         txid = self._finish(progress) if progress.recorded else None
         return Taken(progress.outcomes, txid)
 
@@ -155,20 +172,20 @@ class Group:
 
     # One message
 
-    def _outcome(self, message: Message, late_at: float, progress: _Progress) -> Outcome:
+    def _outcome(self, message: Message, end: float, progress: _Progress) -> Outcome:
         if progress.stopped.holds(message):
             return Outcome(message)
         if message.request is None:
             progress.stopped.note_failure(message)
             return Outcome(message, error=message.error)
-        run = self._run_of(message, message.request, late_at)
+        run = self._run_of(message, message.request, end)
         try:
             txid = self._run(run, progress)
         except (Conflict, Gone):
             raise
         except SldbError as error:
             if self._is_distrusted(error):
-                raise _Distrusted(len(progress.outcomes)) from error
+                raise _Distrusted(len(progress.outcomes), slow=error.code == "query_timeout") from error
             progress.stopped.note_failure(message)
             return Outcome(message, error=error, stats=run.stats)
         except Exception as bug:  # alone, it is an `internal` of its own
@@ -179,9 +196,9 @@ class Group:
         is_contained = error.code in _CONTAINED and not str(error.details.get("sqlite_code")).startswith(_UNSAFE)
         return not is_contained or self._copy.draft.has_inner_commits
 
-    def _run_of(self, message: Message, request: Request, late_at: float) -> Run:
+    def _run_of(self, message: Message, request: Request, end: float) -> Run:
         resources, now = self._parts.resources, self._deadline.now()
-        seconds = late_at - now if request.timeout is None else min(late_at - now, request.timeout)
+        seconds = end - now if request.timeout is None else min(end - now, request.timeout)
         deadline = resources.deadline(max(0.0, seconds), request)
         stats = {"execute_ms": 0.0}
         limit = resources.settings.reply_limit_bytes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -375,6 +376,61 @@ def test_what_would_come_too_late_goes_back_untried(store: ObjectStore, monkeypa
     assert len(done) >= 12
     assert clock.time < 1_800_000_000.0 + 19.0
     service.close()
+
+
+@pytest.mark.parametrize("group", [None, "of its database"])
+def test_a_held_lock_costs_other_databases_no_delivery(store: FaultyStore, group: str | None) -> None:
+    clock = Clock()
+    lock, other = (ObjectLock(store, clock.host(), max_age_seconds=900, retry_seconds=1) for _ in range(2))
+    service = container(store, lock, clock.host())
+    for name in "abc":
+        run(service, "CREATE TABLE t (a)", database=name)
+    other.acquire("a", clock.time + 60, "maintenance")
+    sent = [records(insert(n, database=name), group=group and name, prefix=name)[0] for n in (1,) for name in "abc"]
+    reply = service.handle({"Records": sent}, Context(clock, 60.0))
+    assert reply["batchItemFailures"] == [{"itemIdentifier": "a0"}]
+    assert (values(service, "b"), values(service, "c")) == ([1], [1])
+    service.close()
+
+
+class RealContext:
+    """A function with so much time from now on, by the clock of the machine."""
+
+    aws_request_id = "aws-1"
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.time() + seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return round((self._end - time.time()) * 1000)
+
+
+ENDLESS = {"query": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"}
+
+
+def test_a_slow_message_of_a_standard_queue_keeps_no_other_from_its_turn(service: Service) -> None:
+    run(service, "CREATE TABLE t (a)", database="other")
+    sent = records(ENDLESS, insert(1), insert(2), insert(3, database="other"))
+    reply = service.handle({"Records": sent}, RealContext(1.0))
+    assert reply["batchItemFailures"] == [{"itemIdentifier": "m0"}]
+    assert (values(service), values(service, "other")) == ([1, 2], [3])
+
+
+def test_a_slow_message_of_a_fifo_queue_holds_up_its_group_alone(service: Service) -> None:
+    run(service, "CREATE TABLE t (a)", database="other")
+    one = records(insert(1), ENDLESS, insert(2), group="main", prefix="m")
+    two = records(insert(3, database="other"), group="other", prefix="o")
+    reply = service.handle({"Records": one + two}, RealContext(1.0))
+    assert [each["itemIdentifier"] for each in reply["batchItemFailures"]] == ["m1", "m2"]
+    assert (values(service), values(service, "other")) == ([1], [3])
+
+
+def test_a_slow_message_is_not_overtaken_by_its_group_in_another_database(service: Service) -> None:
+    run(service, "CREATE TABLE t (a)", database="other")
+    sent = records(insert(1), ENDLESS, insert(2, database="other"), group="g")
+    reply = service.handle({"Records": sent}, RealContext(1.0))
+    assert [each["itemIdentifier"] for each in reply["batchItemFailures"]] == ["m1", "m2"]
+    assert (values(service), values(service, "other")) == ([1], [])
 
 
 def test_the_note_of_a_group_has_those_of_its_messages(service: Service) -> None:
