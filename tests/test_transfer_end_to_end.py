@@ -70,7 +70,9 @@ def act_as(aws: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
             "Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": "*"}],
         }
         iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=json.dumps(policy))
-        credentials = aws._principals.mint(made["Role"]["Arn"], name)
+        credentials = aws._principals.mint(
+            made["Role"]["Arn"], name, "arn:aws:lambda:us-east-1:123456789012:function:test", is_isolated=False
+        )
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", credentials.access_key_id)
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key)
         monkeypatch.setenv("AWS_SESSION_TOKEN", credentials.session_token)

@@ -61,7 +61,9 @@ class Account:
 
     def as_role(self, role_arn: str, service: str) -> Any:
         """A client with the credentials of a container of a function with this role."""
-        made = self.aws._principals.mint(role_arn, "test")
+        made = self.aws._principals.mint(
+            role_arn, "test", "arn:aws:lambda:us-east-1:123456789012:function:test", is_isolated=False
+        )
         return boto3.client(  # type: ignore[call-overload]  # the name is not a literal
             service,
             region_name="us-east-1",

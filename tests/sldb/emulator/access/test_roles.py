@@ -61,7 +61,9 @@ class Stack:
 
     def settings(self, role: str) -> Settings:
         """As the function with this role has them."""
-        made = self.aws._principals.mint(self.roles[role], "test")
+        made = self.aws._principals.mint(
+            self.roles[role], "test", "arn:aws:lambda:us-east-1:123456789012:function:test", is_isolated=False
+        )
         return Settings(
             f"s3://{self.bucket}/databases",
             endpoint_url=self.aws.url,
