@@ -27,6 +27,7 @@ METRIC_MONTH = 0.30  # a custom metric, of the first 10,000; by the hour with da
 DASHBOARD_MONTH = 3.00  # beyond the three free ones, of 50 metrics each
 XRAY_TRACE = 5.00 / 1_000_000  # recorded; https://aws.amazon.com/xray/pricing/
 KMS_KEY_MONTH = 1.00  # https://aws.amazon.com/kms/pricing/
+SQS_REQUEST = {"fifo": 0.50 / 1_000_000, "standard": 0.40 / 1_000_000}  # https://aws.amazon.com/sqs/pricing/
 SECRET_MONTH = 0.40  # Secrets Manager; https://aws.amazon.com/secrets-manager/pricing/
 MB_PER_GB = 1024
 
@@ -36,9 +37,14 @@ def estimate(stats: Mapping[str, Any]) -> float:
     if "memory_mb" not in stats:
         return 0.0
     function = run(stats["memory_mb"], stats["ms"] + stats.get("init_ms", 0.0), stats.get("architecture", ""))
-    writes: int = stats["store_writes"]
-    reads: int = stats["store_requests"] - writes
-    return function + writes * S3_WRITE + reads * S3_READ
+    return function + store(stats)
+
+
+def store(stats: Mapping[str, Any]) -> float:
+    """Return the dollars for the requests to S3 in these `stats`; 0 without any."""
+    writes: int = stats.get("store_writes", 0)
+    reads: int = stats.get("store_requests", 0) - writes
+    return writes * S3_WRITE + reads * S3_READ
 
 
 def run(memory_mb: float, billed_ms: float, machine: str) -> float:

@@ -2,7 +2,11 @@
 
 A query's line in the log has its figures, store requests included. For requests without such a line (actions, errors,
 the scheduled function) Lambda's own REPORT line has the billed time; their requests to S3 are in no log, and not
-counted.
+counted. A batch of the queue is one invocation: its line `batch` has the requests to S3 of its groups, and the lines of
+what ran alone in it have the others.
+
+No log has the requests to SQS. A message takes three at most: it is sent, received and deleted. Lambda asks an empty
+queue as well, by long polling ("Using Lambda with Amazon SQS", developer guide: five pollers at first, 20 seconds).
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from sldb.deploy.operation.notes import count_alarms
 from sldb.ops.logs import LogEvent
 
 MONTH_SECONDS = 30 * 86_400
+POLLERS, POLL_SECONDS = 5, 20
 _FREE = ("401", "403", "429")
 _REPORT = re.compile(
     r"REPORT RequestId: (?P<id>\S+).*?Billed Duration: (?P<ms>[\d.]+) ms.*?Memory Size: (?P<mb>\d+) MB", re.DOTALL
@@ -35,7 +40,10 @@ class Item:
 
 
 def queries(events: Iterable[LogEvent], machine: str) -> Iterator[Item]:
-    """Yield the costs of the query function: of reading queries, writing queries, and all other requests."""
+    """Yield the costs of the query function: of reading queries, writing queries, batches if there are any, and all
+    other requests."""
+    events = list(events)
+    batches = _batches(events)
     kinds: dict[str, list[float]] = {"queries that read": [], "queries that write": []}
     reported: dict[str, float] = {}
     counted: set[str] = set()
@@ -43,13 +51,42 @@ def queries(events: Iterable[LogEvent], machine: str) -> Iterator[Item]:
         fields = event.fields
         if fields is None:
             reported.update(_reports(event, machine))
+        elif fields.get("aws_request_id") in batches:
+            continue
         elif fields["event"] == "request" and "memory_mb" in fields:
             kind = "queries that write" if fields.get("commit_ms") else "queries that read"
             kinds[kind].append(price.estimate(fields))
             counted.add(str(fields.get("aws_request_id")))
     yield from (Item(kind, len(each), sum(each)) for kind, each in kinds.items())
+    if batches:
+        run = sum(dollars for request_id, dollars in reported.items() if request_id in batches)
+        yield Item("batches of the queue", len(batches), run + sum(batches.values()))
+        counted |= batches.keys()
     others = [dollars for request_id, dollars in reported.items() if request_id not in counted]
     yield Item("other requests, without S3", len(others), sum(others))
+
+
+def _batches(events: Iterable[LogEvent]) -> dict[str, float]:
+    """Return the batches of the queue: the id of the invocation → the dollars of its requests to S3."""
+    lines = [event.fields for event in events if event.fields is not None]
+    found = {str(line["aws_request_id"]): 0.0 for line in lines if line["event"] == "batch"}
+    for line in lines:
+        request_id = str(line.get("aws_request_id"))
+        if request_id in found:
+            found[request_id] += price.store(line)
+    return found
+
+
+def messages(kind: str, events: Iterable[LogEvent], seconds: float) -> Iterator[Item]:
+    """Yield the costs of SQS for a queue of a kind (fifo, standard, none), as if it had been read all the time."""
+    if kind not in price.SQS_REQUEST:
+        return
+    each = price.SQS_REQUEST[kind]
+    lines = (event.fields for event in events if event.fields is not None)
+    deliveries = sum(int(line["messages"]) for line in lines if line["event"] == "batch")
+    yield Item("requests to SQS for messages, at most", 3 * deliveries, 3 * deliveries * each)
+    polls = round(POLLERS * seconds / POLL_SECONDS)
+    yield Item("polls of the queue while it is empty", polls, polls * each)
 
 
 def scheduled(events: Iterable[LogEvent], machine: str) -> Item:

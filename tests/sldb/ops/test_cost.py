@@ -36,6 +36,21 @@ def test_each_request_is_counted_once() -> None:
     assert other.dollars == pytest.approx(0.2e-6 + 0.2 * 0.0000133334)
 
 
+def test_a_batch_of_the_queue_is_one_invocation_with_the_requests_of_its_messages() -> None:
+    alone = {**WRITE, "aws_request_id": "b1"}
+    together = {"event": "request", "aws_request_id": "b1", "status": 200}
+    batch = {"event": "batch", "aws_request_id": "b1", "messages": 3, "store_requests": 4, "store_writes": 1}
+    lines = [json.dumps(alone), json.dumps(together), json.dumps(together), json.dumps(batch), report("b1", 300)]
+    events = [*EVENTS, *(LogEvent(str(n), n, line) for n, line in enumerate(lines))]
+    read, write, batches, other = cost.queries(events, "aarch64")
+    assert [each.count for each in (read, write, batches, other)] == [1, 1, 1, 1]
+    assert batches.dollars == pytest.approx(0.2e-6 + 0.3 * 0.0000133334 + 4 * 0.000005 + 5 * 0.0000004)
+    moved, polls = cost.messages("fifo", events, cost.MONTH_SECONDS)
+    assert (moved.count, polls.count) == (9, 648_000)
+    assert polls.dollars == pytest.approx(0.324)
+    assert list(cost.messages("none", events, 1.0)) == []
+
+
 def test_the_scheduled_function_and_what_is_kept() -> None:
     runs = cost.scheduled([LogEvent("1", 0, report("a", mb=512)), LogEvent("2", 0, "free_locks")], "x86_64")
     assert (runs.count, runs.each) == (1, pytest.approx(0.2e-6 + 0.05 * 0.0000166667))
@@ -85,5 +100,6 @@ def test_the_prices_are_told_with_their_sources(sldb: Commands) -> None:
         "api-gateway",
         "secrets-manager",
         "kms",
+        "sqs",
     }
     assert all(0 < row["dollars"] < 4 for row in rows)
