@@ -25,6 +25,7 @@ from sldb.stack.lock_groups import list_lock_groups
 from sldb.stack.lock_objects import LockObjects
 from sldb.stack.names import DATABASES_PREFIX
 from sldb.stack.ownership import no_such_stack
+from sldb.stack.queues import QueueCounts, count_messages
 from sldb.stack.statuses import Health, health
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class Status:
     alarms: tuple[AlarmInfo, ...] | None = ()  # None: they cannot be read
     dashboard: str = ""  # its address; empty if there is none
     options: tuple[str, ...] = ()  # of `sldb deploy` that are shown nowhere else, as they are given to it
+    queue_kind: str = "none"  # fifo, standard or none
+    queues: tuple[QueueCounts, ...] | None = ()  # failed invocations in any stack; None: they cannot be read
 
     def encode(self, now: float) -> dict[str, Any]:
         """Return the status as an object for JSON."""
@@ -128,6 +131,8 @@ def read_status(account: Account, stack: str, state: StackState | None = None) -
         alarms=read_alarms(account, stack, state),
         dashboard=dashboard_url(state, account.region),
         options=options_of(state.parameters),
+        queue_kind=state.parameters.get("Queue", "none"),
+        queues=_queues(account, state),
         callers=count_callers(account, stack, state, time.time()) if apis and is_there else None,
     )
 
@@ -143,13 +148,21 @@ def _place(state: StackState, bucket: Bucket | None) -> str:
 def options_of(parameters: Mapping[str, str]) -> tuple[str, ...]:
     """Return the options that differ from their defaults, of those that nothing else in the status shows."""
     switches = ("Readers", "Insights", "Tracing")
-    values = {"Queue": "none", "Metrics": "auto", "ReservedConcurrency": "", "RetentionDays": "30", "Storage": "s3"}
+    values = {"Metrics": "auto", "ReservedConcurrency": "", "RetentionDays": "30", "Storage": "s3"}
     names = {"ReservedConcurrency": "reserved-concurrency", "RetentionDays": "retention-days"}
     given = [f"--{name.lower()}" for name in switches if parameters.get(name) == "true"]
     for name, default in values.items():
         if (value := parameters.get(name, default)) != default:
             given.append(f"--{names.get(name, name.lower())} {value}")
     return tuple(given)
+
+
+def _queues(account: Account, state: StackState) -> tuple[QueueCounts, ...] | None:
+    """Return the counts of the queues; None if they cannot be read."""
+    try:
+        return count_messages(account.queues, state.outputs)
+    except SldbError:
+        return None
 
 
 def _databases(account: Account, bucket: Bucket, state: StackState) -> list[dict[str, Any]]:

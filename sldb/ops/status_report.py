@@ -34,6 +34,8 @@ def show_status(status: Status, out: TextIO, now: float) -> None:
     if status.health.next:
         facts += [("state", status.health.says), ("next", status.health.next)]
     facts += _api_facts(status)
+    if queue := _queue(status):
+        facts.append(("queue", queue))
     if status.alarms != ():
         facts.append(("alarms", _alarms(status.alarms, now)))
     if status.dashboard:
@@ -58,6 +60,22 @@ def _function(function: FunctionInfo, now: float) -> tuple[str, ...]:
     changed = f"{age(max(0.0, now - modified.start_ms / 1000))} ago" if modified else ""
     memory, timeout = f"{function.memory_mb} MB", f"{function.timeout_seconds} s"
     return name, f"{function.runtime} {function.architecture}", memory, timeout, changed
+
+
+def _queue(status: Status) -> str:
+    """Return the kind of the queue and what is in it; empty if there is nothing to show."""
+    has_queue = status.queue_kind != "none"
+    if status.queues is None:
+        return "cannot be read: sldb doctor" if has_queue else ""
+    shown = [status.queue_kind] if has_queue else []
+    for each in status.queues:
+        if each.is_gone:
+            shown.append(f"the queue of {each.role} is gone: sldb deploy")
+        elif each.role == "queue":
+            shown.append(f"{each.waiting:,} waiting, {each.in_flight:,} in flight")
+        elif each.total:
+            shown.append(f"{each.total:,} {each.role}")
+    return ", ".join(shown)
 
 
 def _alarms(alarms: Sequence[AlarmInfo] | None, now: float) -> str:

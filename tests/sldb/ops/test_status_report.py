@@ -14,6 +14,7 @@ from sldb.ops.alarms import AlarmInfo
 from sldb.ops.apis import ApiInfo
 from sldb.ops.status import FunctionInfo, Status, options_of
 from sldb.ops.status_report import duration, show_status
+from sldb.stack.queues import QueueCounts
 from sldb.stack.statuses import health
 
 MAIN = {
@@ -101,6 +102,25 @@ def test_what_is_wrong_is_said_with_what_to_do(change: dict[str, Any], says: str
     out = io.StringIO()
     show_status(dataclasses.replace(STATUS, **change), out, now=1_007.0)
     assert says in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("kind", "counts", "shown"),
+    [
+        ("none", (("failed invocations", 0, 0),), None),
+        ("none", None, None),
+        ("none", (("failed invocations", 2, 1),), "3 failed invocations"),
+        ("fifo", None, "cannot be read: sldb doctor"),
+        ("fifo", (("queue", 1200, 3), ("dead letters", 0, 0)), "fifo, 1,200 waiting, 3 in flight"),
+        ("standard", (("queue", 0, 0), ("dead letters", 2, 0)), "standard, 0 waiting, 0 in flight, 2 dead letters"),
+    ],
+)
+def test_the_queue_is_shown_with_its_messages(kind: str, counts: Any, shown: str | None) -> None:
+    out = io.StringIO()
+    queues = counts and tuple(QueueCounts(role, "url", *each) for role, *each in counts)
+    show_status(dataclasses.replace(STATUS, queue_kind=kind, queues=queues), out, now=1_007.0)
+    line = next((line for line in out.getvalue().splitlines() if line.startswith("queue")), None)
+    assert (line and line.removeprefix("queue").strip()) == shown
 
 
 def test_json_has_everything() -> None:
