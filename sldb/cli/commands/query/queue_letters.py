@@ -40,19 +40,24 @@ def peek(run: Run, limit: int, failed: bool, waiting: bool) -> None:
     """
     from lambda_handlers.shared import times
     from sldb.queue import letters
-    from sldb.queue.stack_queue import open_queue
+    from sldb.queue.stack_queue import is_fifo, open_queue
 
     messages.check_format(run.format)
     run.refuse_local("queue")
     if failed and waiting:
         raise click.UsageError("--failed and --waiting exclude each other: give one of them")
     queue = open_queue(run.aws, run.stack)
-    found = letters.peek(queue, _url(queue, failed=failed, waiting=waiting), limit)
+    url = _url(queue, failed=failed, waiting=waiting)
+    total = int(queue.attributes(url)["ApproximateNumberOfMessages"])
+    found = letters.peek(queue, url, limit)
     rows: list[list[Value]] = [
         [each.request_id, each.database, times.utc(each.sent_ms), each.deliveries, each.group, each.failure, each.body]
         for each in found
     ]
     messages.show_rows(run.format, _COLUMNS, rows)
+    hidden = min(limit, total) - len(found)
+    if hidden > 0 and is_fifo(url):
+        messages.say(f"{hidden:,} more are behind these: SQS shows the first messages of a group until they are gone")
 
 
 @command("redrive", short_help="Send dead letters again.")
