@@ -185,7 +185,7 @@ TESTED_IN = {
         "sldb.emulator.access.bucket_policy",
         "sldb.emulator.access.permissions",
     ),
-    "tests/sldb/deploy/queues/test_change.py": ("sldb.cli.commands.stack.deploy_queue", "sldb.stack.queues"),
+    "tests/sldb/deploy/queues/test_change.py": ("sldb.cli.commands.stack.deploy_queue",),
     "tests/sldb/queue/test_deployed.py": (
         "sldb.cli.commands.query.queue",
         "sldb.cli.commands.query.queue_letters",
