@@ -46,6 +46,11 @@ def _resources(tree: dict[str, Any]) -> Iterator[str]:
     """Yield the resources that the failed clauses below looked at; not those of what selects resources."""
     container = tree.get("container")
     if any(
+        isinstance(each, dict) and each.get("status") in ("PASS", "SKIP")
+        for each in (container.values() if isinstance(container, dict) else ())
+    ):
+        return  # such as an alternative of which another one holds
+    if any(
         name == "Filter" or name.endswith("Condition") for name in (container if isinstance(container, dict) else ())
     ):
         return
