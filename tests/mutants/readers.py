@@ -137,8 +137,8 @@ MUTANTS = (
         "the function that only reads is deployed without the setting",
         "reader",
         TEMPLATE,
-        'SLDB_READ_ONLY: "true"',
-        'SLDB_READ_ONLY: "false"',
+        '          SLDB_READ_ONLY: "true"\n          SLDB_CACHE_BYTES: !Ref CacheBytes',
+        '          SLDB_READ_ONLY: "false"\n          SLDB_CACHE_BYTES: !Ref CacheBytes',
         (TEMPLATES + "test_the_function_that_only_reads_is_the_query_function_with_another_setting",),
     ),
     Mutant(

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from tests.mutants.mutant import LOCKS, SERVER, Mutant
 
-# Of the query function's role: the role of the function that only reads has the same lines, and another log.
-PREFIX_BEFORE_THE_LOG = """                    s3:prefix: databases/*
-        - PolicyName: logs
-          PolicyDocument:
-            Version: "2012-10-17"
-            Statement:
-              - Sid: Write
-                Effect: Allow
-                Action: [logs:CreateLogStream, logs:PutLogEvents]
-                Resource: !Sub "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/lambda/${FunctionName}:*"
+# Of the scheduled function's role: the other roles have the same lines.
+PREFIX_OF_A_LIST = """                    s3:prefix: databases/*
+              - Sid: DeleteWhatRetentionTakes
 """
 
 HANDLERS = "lambda_handlers/"
@@ -141,8 +134,8 @@ MUTANTS = (
         "that a key is absent is told only if S3 takes it for a prefix",
         "1",
         "cloudformation/template.yaml",
-        f"StringLikeIfExists:\n{PREFIX_BEFORE_THE_LOG}",
-        f"StringLike:\n{PREFIX_BEFORE_THE_LOG}",
+        f"StringLikeIfExists:\n{PREFIX_OF_A_LIST}",
+        f"StringLike:\n{PREFIX_OF_A_LIST}",
         (ROLES + "test_what_is_not_there_is_not_found_and_not_forbidden",),
     ),
     Mutant(

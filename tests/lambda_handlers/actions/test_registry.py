@@ -19,7 +19,7 @@ def test_every_entry_is_a_function_of_a_context_and_an_action(name):
 
 @pytest.mark.parametrize("name", sorted(ACTIONS))
 def test_every_action_refuses_what_is_not_its_argument(name):
-    service = container(memory_store())
+    service = container(memory_store(), moves_files=True)
     with pytest.raises(SldbError) as caught:
         service.act(Action(name, arguments={"no_such_argument": 1}))
     assert caught.value.code == "bad_request"

@@ -119,7 +119,7 @@ def deploy(run: Run, yes: bool, only_plan: bool, repair: bool, rollback: str | N
       sldb deploy --alarms ops@example.com         a mail when something is wrong
       sldb deploy --insights                       slow statements in the log
       sldb deploy --queue fifo                     a queue of writes, in order
-      sldb deploy --storage efs --create-vpc       databases in EFS, in a network of their own
+      sldb deploy --storage efs --create-vpc       databases in EFS, with a VPC
     """
     from sldb.deploy.deployment import prepared
     from sldb.deploy.display import Display

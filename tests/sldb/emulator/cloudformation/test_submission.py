@@ -35,8 +35,8 @@ def test_capabilities(stack: Stack, aws: Any) -> None:
 
 
 def test_what_cannot_be_supplied_is_refused_by_name(stack: Stack, aws: Any) -> None:
-    alarm = {"Type": "AWS::CloudWatch::Alarm"}
-    assert "AWS::CloudWatch::Alarm (the resource Alarm)" in refused(stack, template(aws, Alarm=alarm))[1]
+    stream = {"Type": "AWS::Kinesis::Stream"}
+    assert "AWS::Kinesis::Stream (the resource Stream)" in refused(stack, template(aws, Stream=stream))[1]
     bucket = {"Type": "AWS::S3::Bucket", "Properties": {"AccelerateConfiguration": {}}}
     assert "the property AccelerateConfiguration of AWS::S3::Bucket" in refused(stack, template(aws, Data=bucket))[1]
     body = {**template(aws), "Transform": "AWS::Serverless-2016-10-31"}
