@@ -70,8 +70,8 @@ def _try_url(client: Client, target: HttpsTarget, attempt: Callable[[Route], T])
     except NoUrls as error:
         raise SldbError(
             "bad_request",
-            f"{target.name} serves a directory, and whole files move only on its machine",
-            "push and pull with --local DIR there; `sldb import` and `sldb export -o x.sqlite` work over HTTP, too",
+            f"{target.name} serves a directory or a file system, and whole files do not move over HTTP",
+            "use --local DIR on its machine, or --stack NAME; `import` and `export -o x.sqlite` work over HTTP, too",
             applied="no",
         ) from error
 
