@@ -15,6 +15,7 @@ from pathlib import Path
 CLAIMS: dict[str, str] = {
     "policies": "needs a user for each role: attach the policies of docs/access.md, and run tests/access against them",
     "efs": "needs the option --storage efs",
+    "kms": "needs a key of KMS, which costs a dollar a month and cannot be deleted at once",
     "http": "",
     "repair": "",
     "drift": "",

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 # The commands of sldb that go to a stack.
 STACK_COMMANDS = tuple(
-    """backup branch cost databases deploy destroy diff doctor dump export history import logs migrate
-    migrate-storage pull push query restore result shell status token undo redo unlock""".split()  # noqa: SIM905 - reads better
+    """backup branch cost databases deploy destroy diff doctor dump export history import insights
+    logs migrate migrate-storage pull push query queue restore result shell status token undo redo unlock""".split()  # noqa: SIM905 - reads better
 )
 # A command in a message, with its options and arguments.
 _COMMAND = re.compile(rf"(?<![\w./-])sldb (?P<name>{'|'.join(STACK_COMMANDS)})(?![\w-])(?P<rest>[^`;,.:()]*)")

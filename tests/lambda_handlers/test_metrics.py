@@ -204,7 +204,7 @@ def test_a_run_of_maintenance_counts_only_if_every_database_had_its_turn() -> No
     assert found["maintenance_runs"] == 1
     assert "maintenance_failures" not in found
     assert found["log_length"] == 0  # a merge has taken all
-    assert 0 < found["maintenance_memory_percent"] < 100
+    assert found["maintenance_memory_percent"] > 0
     skipped = maintained(store, until=0.0)
     assert "maintenance_runs" not in skipped
     assert "maintenance_failures" not in skipped

@@ -7,7 +7,7 @@ queue, once a minute.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 
 from moto.cloudwatch.models import MetricDatum
@@ -21,8 +21,10 @@ KEPT_SECONDS = 3 * 3600.0  # AWS keeps them for months
 class Metrics:
     """The data of all regions, in moto's state; every method takes moto's lock."""
 
-    def __init__(self, moto: Moto) -> None:
+    def __init__(self, moto: Moto, now: Callable[[], float] = time.time) -> None:
+        """`now`: unix seconds, of an invocation."""
         self._moto = moto
+        self.now = now
 
     def put(self, region: str, found: Iterable[Datapoint]) -> None:
         """Add data."""
@@ -49,14 +51,14 @@ class Metrics:
         """Add the data of an invocation."""
         values = {"Invocations": (1.0, "Count"), "Errors": (float(failed), "Count")}
         values["Duration"] = (seconds * 1000, "Milliseconds")
-        now = time.time()
+        now = self.now()
         self.put(
             region,
             (_of_function(name, function, value, unit, now) for name, (value, unit) in values.items()),
         )
 
     def throttled(self, region: str, function: str) -> None:
-        self.put(region, [_of_function("Throttles", function, 1.0, "Count", time.time())])
+        self.put(region, [_of_function("Throttles", function, 1.0, "Count", self.now())])
 
     def values(
         self, region: str, namespace: str, name: str, dimensions: frozenset[tuple[str, str]]

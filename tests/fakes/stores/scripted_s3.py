@@ -9,6 +9,7 @@ request out all the same. It keeps objects in memory, conditions and multipart u
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import re
 import socket
@@ -103,6 +104,7 @@ class ScriptedS3:
             return len(self._open)
 
     def wait_for_connections(self, count: int, seconds: float = 10.0) -> bool:
+        gc.collect()  # a client in the traceback of an error that was caught is closed no sooner
         with self._changed:
             return self._changed.wait_for(lambda: len(self._open) == count, seconds)
 

@@ -141,7 +141,7 @@ def test_what_is_lost_is_seen_and_the_hint_cures_it(sldb: Commands, name: str) -
     lose, says = LOSSES[name]
     sldb.ok("deploy")
     (fine,) = resources(sldb)
-    assert (fine.state, fine.says) == ("ok", "all 11 are there")
+    assert (fine.state, fine.says) == ("ok", "all 15 are there")
     lose(sldb)
     found = resources(sldb)
     assert {finding.state for finding in found} == {"fail"}
@@ -165,9 +165,9 @@ def test_all_of_them_at_once(sldb: Commands) -> None:
         LOSSES[name][0](sldb)
     for lose in (lose_policy("QueryRole", "locks"), lose_role("DeadlockFixRole"), lose_log_group(FIX)):
         lose(sldb)
-    assert len(resources(sldb)) == 9
+    assert len(resources(sldb)) == 10
     ran = sldb.ok("deploy", "--memory", "2048")
-    assert ran.err.count(" is gone: this repairs it") == 8
+    assert ran.err.count(" is gone: this repairs it") == 9
     assert states(sldb) == {"ok"}
     assert "up to date" in sldb.ok("deploy").err
     assert sldb.client("lambda").get_function_configuration(FunctionName=FUNCTION)["MemorySize"] == 2048

@@ -43,6 +43,11 @@ DATA: dict[str, list[list[str]]] = {
     "restore": [["restore", "--at", "{time}"]],
     "undo": [["undo"]],
     "redo": [["redo"]],
+    "backup": [["backup", "list", "{dir}/backups"]],
+    "backup create": [["backup", "create", "{dir}/backups"]],
+    "backup list": [["backup", "list", "{dir}/backups"], ["backup", "list", "{dir}/backups", "--format", "json"]],
+    "backup verify": [["backup", "verify", "{dir}/backups"]],
+    "backup restore": [["backup", "restore", "{dir}/backups", "--only", "main", "--as", "restored"]],
     "databases": [["databases", "--all"]],
     "databases list": [["databases", "list", "--all"]],
     "databases create": [["databases", "create", "made"]],
@@ -65,6 +70,12 @@ STACK: dict[str, list[list[str]]] = {
     "status": [["status"], ["status", "--format", "json"]],
     "doctor": [["doctor"], ["doctor", "--format", "json"]],
     "logs": [["logs", "--since", "1h", "--format", "table"], ["logs", "--since", "1h"]],
+    "queue": [["queue", "status"]],
+    "queue status": [["queue", "status"], ["queue", "status", "--format", "json"]],
+    "queue peek": [["queue", "peek"]],
+    "queue redrive": [["queue", "redrive", "--yes"]],
+    "queue purge": [["queue", "purge", "--yes"]],
+    "insights": [["insights", "--no-advice"]],
     "cost": [["cost"], ["cost", "--since", "1h", "--format", "json"]],
     "unlock": [["unlock", "--yes"]],
     "token create": [["token", "create", "app", "--expires", "2h"], ["token", "create", "job", "--format", "json"]],
@@ -76,6 +87,7 @@ STACK: dict[str, list[list[str]]] = {
 }
 TIMELESS = {
     *("config init", "config path", "config set", "config unset", "completion", "emulator", "emulator env"),
+    "migrate-storage",
     "serve",  # whatever it prints is in HTTP
 }
 
@@ -143,7 +155,7 @@ def test_what_is_printed_of_data(local: Local, tmp_path: Path, format_name: str)
     given = {"time": printed[0], "second": printed[0][:19] + printed[0][23:], "dir": str(tmp_path)}
     for commands in DATA.values():
         for words in commands:
-            own = "" if words[0] in ("export", "dump") else format_name  # their formats are those of files
+            own = "" if words[0] in ("export", "dump", "backup") else format_name  # their formats are those of files
             ran = local(*(word.format(**given) for word in words), format_name=own)
             assert ran.status in (0, 1), (words, ran.err)
             assert times_without_a_zone(ran.out + ran.err) == [], (words, ran.out, ran.err)
@@ -200,7 +212,7 @@ def test_what_the_shell_prints(local: Local, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_what_is_printed_of_a_stack(sldb: Commands, tmp_path: Path) -> None:
-    sldb.ok("deploy", "--api", "token")
+    sldb.ok("deploy", "--api", "token", "--queue", "fifo")
     sldb.put_databases(tmp_path, "main")
     line = {"time": "2026-11-25T05:46:44.602Z", "level": "info", "event": "free_locks", "checked": 2}
     logs, group = sldb.client("logs"), "/aws/lambda/test-db-function"

@@ -165,8 +165,8 @@ def restore(
 
     if new_name and len(names) != 1:
         raise SldbError("bad_request", "--as names one database: add --only DATABASE")
-    source = _open(run, place, place_profile, place_region, creates=False)
     target, _ = _store(run)
+    source = _open(run, place, place_profile, place_region, creates=False)
     for manifest in _newest(source, names):
         name = new_name or manifest.name.database
         with progress.show() as shown:

@@ -284,8 +284,8 @@ def test_queues_and_mappings_outlive_the_process(tmp_path: Path) -> None:
 
 def test_keys_topics_and_alarms_outlive_the_process(tmp_path: Path) -> None:
     with emulator(tmp_path) as client:
-        key = client("kms").create_key()["KeyMetadata"]["KeyId"]
-        secret = client("kms").encrypt(KeyId=key, Plaintext=b"text")["CiphertextBlob"]
+        key = client("kms").create_key(Description="for alarms")["KeyMetadata"]["KeyId"]
+        client("kms").disable_key(KeyId=key)
         topic = client("sns").create_topic(Name="alarms")["TopicArn"]
         client("cloudwatch").put_metric_alarm(
             AlarmName="errors",
@@ -299,7 +299,8 @@ def test_keys_topics_and_alarms_outlive_the_process(tmp_path: Path) -> None:
             AlarmActions=[topic],
         )
     with emulator(tmp_path) as client:
-        assert client("kms").decrypt(CiphertextBlob=secret)["Plaintext"] == b"text"
+        found = client("kms").describe_key(KeyId=key)["KeyMetadata"]
+        assert (found["Description"], found["KeyState"]) == ("for alarms", "Disabled")
         assert [each["TopicArn"] for each in client("sns").list_topics()["Topics"]] == [topic]
         (alarm,) = client("cloudwatch").describe_alarms()["MetricAlarms"]
         assert alarm["AlarmActions"] == [topic]

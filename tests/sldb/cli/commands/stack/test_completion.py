@@ -84,7 +84,7 @@ def complete(home: Path) -> Complete:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_commands_and_their_commands(complete: Complete, shell: str) -> None:
     assert {"query", "shell", "deploy", "migrate"} <= complete(shell, "sldb")
-    assert complete(shell, "sldb", "mig") == {"migrate"}
+    assert complete(shell, "sldb", "mig") == {"migrate", "migrate-storage"}
     assert complete(shell, "sldb migrate") == {"new", "rollback", "status", "up"}
 
 
