@@ -130,7 +130,7 @@ def _when_unanswered(instead: Callable[[Unavailable], None]) -> list[Patch]:
     return [patch.object(replica, "create_transaction", create_transaction)]
 
 
-@bug("no answer to the create counts as failure", 100, looks_from=60)
+@bug("no answer to the create counts as failure", 100)
 def _() -> list[Patch]:
     def fail(error: Unavailable) -> None:
         raise store_error(error, applied="no")
@@ -219,7 +219,7 @@ def _() -> list[Patch]:
     return [patch.object(commit, "READINGS", 1), patch.object(commit, "_unclear", unclear)]
 
 
-@bug("a create that is refused was not applied", 200, looks_from=70)
+@bug("a create that is refused was not applied", 300, looks_from=200)
 def _() -> list[Patch]:
     return [patch.object(commit, "_is_mine_although_refused", lambda store, key, ours, refusal: False)]
 
@@ -420,7 +420,7 @@ def _() -> list[Patch]:
 # Locks and time
 
 
-@bug("a lock is released by its name", 100)
+@bug("a lock is released by its name", 200, looks_from=150)
 def _() -> list[Patch]:
     def release_group(self: SecurityGroupLock, lock_id: str, name: str) -> bool:
         found = self._describe({"group-name": group_name(self.stack, name)})
