@@ -42,7 +42,8 @@ def _invoke_config(it: ResourceCheck) -> Problems:
     function = it.parameters.get("FunctionName", "")
     subject = f"the destination of failed invocations of {function}"
     client = it.account.functions
-    found = it.describe(subject, lambda: client.get_function_event_invoke_config(FunctionName=function))
+    given = {"FunctionName": function, "Qualifier": "$LATEST"}  # as in the template
+    found = it.describe(subject, lambda: client.get_function_event_invoke_config(**given))
     if found is None or not found.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination"):
         yield f"{subject} is gone"
 
