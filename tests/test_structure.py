@@ -35,7 +35,6 @@ LONG_FUNCTIONS = {
 # Test file → modules; a package stands for all in it.
 TESTED_IN = {
     "tests/sldb/deploy/operation/test_alarms_deployed.py": (
-        "sldb.cli.commands.stack.deploy_operation",
         "sldb.deploy.checks.operation",
         "sldb.doctor.operation",
         "sldb.emulator.access.key_permissions",
@@ -155,19 +154,15 @@ TESTED_IN = {
     ),
     "tests/cloudformation/test_apis.py": ("sldb.deploy.checks.check",),
     "tests/sldb/deploy/test_apis_deployed.py": ("sldb.deploy.apis.log_role", "sldb.deploy.caller_rights"),
-    "tests/sldb/deploy/apis/test_options.py": ("sldb.cli.commands.stack.deploy_apis",),
+    "tests/sldb/deploy/test_parameters.py": ("sldb.cli.commands.stack.deploy_options",),
     "tests/sldb/deploy/protection/test_deployed.py": (
-        "sldb.cli.commands.stack.deploy_protection",
         "sldb.deploy.protection.bucket",
         "sldb.doctor.protection",
         "sldb.emulator.access.key_uses",
         "sldb.emulator.front.access_log_rules",
         "sldb.emulator.front.kms_rules",
     ),
-    "tests/sldb/deploy/test_deploy.py": (
-        "sldb.cli.commands.stack.deploy",
-        "sldb.deploy.deployment",
-    ),
+    "tests/sldb/deploy/test_deploy.py": ("sldb.deploy.deployment",),
     "tests/sldb/deploy/kept/test_rollback.py": ("sldb.deploy.kept.line", "sldb.ops.versions"),
     "tests/sldb/deploy/test_destroy.py": (
         "sldb.cli.commands.stack.destroy",
@@ -185,7 +180,6 @@ TESTED_IN = {
         "sldb.emulator.access.bucket_policy",
         "sldb.emulator.access.permissions",
     ),
-    "tests/sldb/deploy/queues/test_change.py": ("sldb.cli.commands.stack.deploy_queue",),
     "tests/sldb/queue/test_deployed.py": (
         "sldb.cli.commands.query.queue",
         "sldb.cli.commands.query.queue_letters",
@@ -210,7 +204,6 @@ TESTED_IN = {
         "sldb.emulator.cloudformation.saving_lock",
     ),
     "tests/sldb/deploy/storage/test_deployed.py": (
-        "sldb.cli.commands.stack.deploy_storage",
         "sldb.cli.commands.stack.migrate_storage",
         "sldb.deploy.checks.files",
         "sldb.deploy.storage.file_system",

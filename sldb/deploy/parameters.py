@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from lambda_handlers.wire import SldbError
 from sldb.deploy.apis.options import API_DEFAULTS, ApiChoices, check_apis
@@ -84,6 +85,16 @@ _FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]+")
 _POLICY_ARN = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+")
 
 
+# By the names of their fields in Choices.
+_PARTS: dict[str, Any] = {
+    "apis": ApiChoices,
+    "operation": OperationChoices,
+    "queue": QueueChoices,
+    "storage": StorageChoices,
+    "protection": ProtectionChoices,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Choices:
     """The options on the command line; None leaves a parameter as it is."""
@@ -110,6 +121,14 @@ class Choices:
     storage: StorageChoices = field(default_factory=StorageChoices)
     protection: ProtectionChoices = field(default_factory=ProtectionChoices)
 
+    @classmethod
+    def of_options(cls, options: Mapping[str, Any]) -> Choices:
+        """Return the choices in options by their names. Those of a part of the stack have the names of its fields."""
+        rest, parts = dict(options), {}
+        for part, kind in _PARTS.items():
+            parts[part] = kind(**{name: rest.pop(name) for name in kind.__dataclass_fields__ if name in rest})
+        return cls(**rest, **parts)
+
     def parameters(self) -> dict[str, str]:
         given = {
             "Runtime": self.runtime,
@@ -127,8 +146,9 @@ class Choices:
             "Insights": None if self.insights is None else str(self.insights).lower(),
         }
         values = {name: str(value) for name, value in given.items() if value is not None}
-        parts = (self.apis, self.operation, self.queue, self.storage, self.protection)
-        return {**values, **{name: value for part in parts for name, value in part.parameters().items()}}
+        for part in _PARTS:
+            values |= getattr(self, part).parameters()
+        return values
 
 
 def resolve(

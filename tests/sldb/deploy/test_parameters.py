@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import pytest
 
 from lambda_handlers.wire import SldbError
+from sldb.cli.commands.stack.deploy import deploy
+from sldb.cli.global_options import GLOBAL_OPTIONS
 from sldb.deploy.parameters import DEFAULTS, Choices, resolve
 from sldb.stack.names import check_stack_name
 
@@ -80,3 +83,17 @@ def test_stack_names(name: str) -> None:
 def test_a_stack_name_that_no_bucket_can_have_is_refused(name: str) -> None:
     with pytest.raises(SldbError, match="--stack"):
         check_stack_name(name)
+
+
+def test_every_option_of_the_command_is_a_choice_and_every_choice_an_option() -> None:
+    no_choices = {"yes", "only_plan", "repair", "rollback"}
+    options = {option.name for option in deploy.params if option not in GLOBAL_OPTIONS} - no_choices
+    choices = Choices.of_options(dict.fromkeys(options, "given"))
+    parts = [getattr(choices, each.name) for each in fields(choices)]
+    not_given = {
+        each.name
+        for part in (choices, *filter(is_dataclass, parts))
+        for each in fields(part)
+        if not is_dataclass(getattr(part, each.name)) and getattr(part, each.name) != "given"
+    }
+    assert not_given == {"migration"}  # of migrate-storage

@@ -12,11 +12,13 @@ import click
 from lambda_handlers.wire import SldbError
 from sldb.cli import progress, streams
 from sldb.cli.command import Command, command
-from sldb.cli.commands.stack.deploy_apis import api_options, take_apis
-from sldb.cli.commands.stack.deploy_operation import operation_options, take_operation
-from sldb.cli.commands.stack.deploy_protection import protection_options, take_protection
-from sldb.cli.commands.stack.deploy_queue import queue_options, take_queue
-from sldb.cli.commands.stack.deploy_storage import storage_options, take_storage
+from sldb.cli.commands.stack.deploy_options import (
+    api_options,
+    operation_options,
+    protection_options,
+    queue_options,
+    storage_options,
+)
 from sldb.cli.questions import yes_option
 from sldb.cli.run import Run
 from sldb.write_outcome import NOT_CHANGED
@@ -130,8 +132,7 @@ def deploy(run: Run, yes: bool, only_plan: bool, repair: bool, rollback: str | N
     run.refuse_local("deploy")
     display = Display(sys.stderr, run.complete_commands, progress.show)
     account = connect(run.aws)
-    parts = _take_parts(choices)
-    order = Order(run.stack, Choices(**choices, **parts), os.environ, only_plan, repair, rollback)
+    order = Order(run.stack, Choices.of_options(choices), os.environ, only_plan, repair, rollback)
     _check_rollback(order)
     with prepared(account, order, display) as deployment:
         if deployment.plan.up_to_date:
@@ -156,17 +157,6 @@ def _check_rollback(order: Order) -> None:
     if order.rollback is not None and order.choices != type(order.choices)():
         message = "--rollback brings a version back as it was, and takes no other settings"
         raise SldbError("bad_request", message, "change settings with another `sldb deploy` after it", applied="no")
-
-
-def _take_parts(choices: dict[str, Any]) -> dict[str, Any]:
-    """Take the values of the options of each part out of those of the command."""
-    return {
-        "apis": take_apis(choices),
-        "operation": take_operation(choices),
-        "queue": take_queue(choices),
-        "storage": take_storage(choices),
-        "protection": take_protection(choices),
-    }
 
 
 def _confirm(deployment: Deployment, yes: bool) -> None:

@@ -11,7 +11,7 @@ import click
 from lambda_handlers.wire import SldbError
 from sldb.cli import progress, streams
 from sldb.cli.command import command
-from sldb.cli.commands.stack.deploy_storage import network_options
+from sldb.cli.commands.stack.deploy_options import network_options
 from sldb.cli.questions import yes_option
 from sldb.cli.run import Run
 from sldb.write_outcome import NOT_CHANGED
