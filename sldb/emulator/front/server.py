@@ -92,6 +92,7 @@ class Emulator:
             logged=logged,
             destinations=self._destinations,
             metrics=metrics,
+            role_may=self._authorizer.role_may,
         )
         self._messaging = messaging.Messaging.open(
             self._moto, queues, self._functions, self._authorizer, self._recorder, lambda: self.url

@@ -23,7 +23,7 @@ from types import MappingProxyType
 from sldb.emulator.access.principals import Principals
 from sldb.emulator.calls import function_config
 from sldb.emulator.calls.actions import function_in
-from sldb.emulator.calls.call import Answer, Call
+from sldb.emulator.calls.call import ACCOUNT, Answer, Call
 from sldb.emulator.calls.errors import AwsError
 from sldb.emulator.calls.function_config import ARCHITECTURE, RUNTIME, FunctionConfig, FunctionName
 from sldb.emulator.calls.moto_app import Moto
@@ -57,6 +57,7 @@ class Functions:
         logged: Callable[[str], None] = lambda _region: None,  # is called with the region of new log lines
         destinations: Destinations | None = None,  # of asynchronous invocations; None: there are none
         metrics: Metrics | None = None,  # of invocations and of the lines of logs
+        role_may: Callable[[str, str, str], bool] = lambda _role_arn, _action, _resource_arn: True,
     ) -> None:
         self.endpoint_url = ""  # known once the server listens
         self.pool = Pool(self._make_container, max_idle=max_idle, max_concurrency=max_concurrency)
@@ -67,6 +68,7 @@ class Functions:
         self._containers_dir = root / "containers"
         self._minute_seconds = minute_seconds
         self._note_logged = logged
+        self._role_may = role_may
         self._destinations = destinations
         self._metrics = metrics or Metrics(moto)
         self._stopping = threading.Event()
@@ -200,15 +202,24 @@ class Functions:
             text = container.read_log(start)
             self._logged[container.log_stream] = start + len(text)
             lines = text.decode("utf-8", "replace").splitlines()
-            _put_log_events(self._moto, config, container.log_stream, lines)
-            self._note_logged(config.region)
+            if self._has_log_group(config):
+                _put_log_events(self._moto, config, container.log_stream, lines)
+                self._note_logged(config.region)
         self._metrics.put_lines(config.region, lines)
+
+    def _has_log_group(self, config: FunctionConfig) -> bool:
+        """Make the log group if there is none. Return False if the function's role may not: the lines are lost."""
+        logs = self._moto.backend("logs", config.region)
+        if config.log_group not in logs.groups:
+            arn = f"arn:aws:logs:{config.region}:{ACCOUNT}:log-group:{config.log_group}"
+            if not self._role_may(config.role_arn, "logs:CreateLogGroup", arn):
+                return False
+            logs.create_log_group(config.log_group, {})
+        return True
 
 
 def _put_log_events(moto: Moto, config: FunctionConfig, stream: str, lines: list[str]) -> None:
     logs = moto.backend("logs", config.region)
-    if config.log_group not in logs.groups:
-        logs.create_log_group(config.log_group, {})
     if stream not in logs.groups[config.log_group].streams:
         logs.create_log_stream(config.log_group, stream)
     now_ms = int(time.time() * 1000)

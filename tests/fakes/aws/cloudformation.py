@@ -10,6 +10,7 @@ from typing import Any
 
 names = count(1)
 TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+LOGS = {"Effect": "Allow", "Action": "logs:*", "Resource": "*"}
 ECHO = "def handler(event, context):\n    print('ran')\n    return event"
 
 
@@ -23,7 +24,10 @@ def template(aws: Any, **resources: Any) -> dict[str, Any]:
         },
         "Role": {
             "Type": "AWS::IAM::Role",
-            "Properties": {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [TRUST]}},
+            "Properties": {
+                "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [TRUST]},
+                "Policies": [{"PolicyName": "logs", "PolicyDocument": {"Version": "2012-10-17", "Statement": [LOGS]}}],
+            },
         },
         "Function": {
             "Type": "AWS::Lambda::Function",

@@ -23,6 +23,7 @@ from tests.fakes.waiting import wait_until
 MINUTE_SECONDS = 0.6
 _names = count(1)
 
+LOGS = {"Effect": "Allow", "Action": "logs:*", "Resource": "*"}
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
@@ -89,7 +90,7 @@ class Account:
         environment = self.aws.environment()
         wanted = {
             "FunctionName": name,
-            "Role": role or self.role(),
+            "Role": role or self.role(LOGS),
             "Runtime": environment["SLDB_RUNTIME"],
             "Architectures": [environment["SLDB_ARCHITECTURE"]],
             "Handler": "main.handler",

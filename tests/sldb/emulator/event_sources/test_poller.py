@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.sldb.emulator.conftest import LOGS
 from tests.sldb.emulator.sqs.test_api import arn, new_queue
 
 # Answers what the bodies say, and keeps each batch as a line of its log.
@@ -28,7 +29,7 @@ Wait = Callable[[Callable[[], Any]], Any]
 
 def role_for(account: Any, *arns: str) -> str:
     actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:SendMessage"]
-    return str(account.role({"Effect": "Allow", "Action": actions, "Resource": list(arns)}))
+    return str(account.role(LOGS, {"Effect": "Allow", "Action": actions, "Resource": list(arns)}))
 
 
 def batches(account: Any, function: str) -> list[list[str]]:

@@ -295,6 +295,16 @@ def test_log_is_kept_for_each_function(account: Any, aws: Any) -> None:
     assert [event["message"] for event in events] == aws.log(name)
 
 
+def test_lines_are_lost_without_a_group_that_the_role_may_make(account: Any, aws: Any) -> None:
+    name = account.function("def handler(event, context):\n    print('seen', event)", role=account.role())
+    logs, group = account.client("logs"), f"/aws/lambda/{name}"
+    account.invoke(name, 1)
+    assert logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"] == []
+    logs.create_log_group(logGroupName=group)
+    account.invoke(name, 2)
+    assert [line for line in aws.log(name) if line.startswith("seen")] == ["seen 2"]
+
+
 @pytest.mark.parametrize("setting", [{"Runtime": "python3.9"}, {"Architectures": ["arm64", "x86_64"]}])
 def test_bundle_for_another_machine_is_refused_by_name(account: Any, aws: Any, setting: dict[str, Any]) -> None:
     environment = aws.environment()

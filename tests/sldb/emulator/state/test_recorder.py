@@ -26,7 +26,7 @@ from sldb.emulator.front.server import Emulator
 from sldb.emulator.state import recorder
 from sldb.emulator.state.pickling import LARGE_BYTES
 from sldb.emulator.state.state_file import StateFile
-from tests.sldb.emulator.conftest import TRUST, zipped
+from tests.sldb.emulator.conftest import LOGS, TRUST, zipped
 
 Client = Callable[[str], Any]
 
@@ -137,6 +137,8 @@ def test_functions_roles_groups_and_stacks_outlive_the_process(tmp_path: Path) -
         }
         iam, functions = boto3.client("iam", **options), boto3.client("lambda", **options)
         role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+        rights = json.dumps({"Version": "2012-10-17", "Statement": [LOGS]})
+        iam.put_role_policy(RoleName="r", PolicyName="logs", PolicyDocument=rights)
         functions.create_function(
             FunctionName="f",
             Runtime=RUNTIME,
