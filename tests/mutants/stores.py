@@ -10,6 +10,9 @@ PREFIX_OF_A_LIST = """                    s3:prefix: databases/*
 """
 
 HANDLERS = "lambda_handlers/"
+LOOKUPS = HANDLERS + "store/lookups.py"
+DIRECTORY = HANDLERS + "store/directory.py"
+OVER_NFS = SERVER + "store/test_lookups.py::"
 ROLES = "tests/sldb/emulator/access/test_roles.py::"
 
 MUTANTS = (
@@ -179,5 +182,101 @@ MUTANTS = (
         "if is_group_name(group.name)]",
         "if group.name == group_name(self.stack, _holder(group).database)]",
         (LOCKS + "test_security_group.py",),
+    ),
+    Mutant(
+        "what an NFS client remembers as absent is absent",
+        "5",
+        LOOKUPS,
+        "    refresh()\n    return look()\n",
+        "    return look()\n",
+        (OVER_NFS + "test_what_was_absent_a_moment_ago_is_found_once_it_is_there",),
+    ),
+    Mutant(
+        "a name below a file that was there is not looked up again",
+        "5",
+        LOOKUPS,
+        "    except (FileNotFoundError, NotADirectoryError):\n        pass\n",
+        "    except FileNotFoundError:\n        pass\n",
+        (OVER_NFS + "test_a_directory_in_the_place_of_a_file_of_before_is_found",),
+    ),
+    Mutant(
+        "a file that vanished under its reader is an error at once",
+        "5",
+        LOOKUPS,
+        "        if error.errno != errno.ESTALE:\n            raise\n",
+        "        raise\n",
+        (OVER_NFS + "test_a_file_that_vanished_under_its_reader_is_looked_up_once_more",),
+    ),
+    Mutant(
+        "any error of a read is taken for a vanished file",
+        "5",
+        LOOKUPS,
+        "        if error.errno != errno.ESTALE:\n",
+        "        if False:\n",
+        (OVER_NFS + "test_another_error_is_told_at_once",),
+    ),
+    Mutant(
+        "a directory is believed to be missing, as an NFS client remembers",
+        "5",
+        LOOKUPS,
+        "    open_anew(directory.parent, root)\n",
+        "",
+        (OVER_NFS + "test_what_was_absent_a_moment_ago_is_found_once_it_is_there",),
+    ),
+    Mutant(
+        "only those above a missing directory are opened",
+        "5",
+        LOOKUPS,
+        "    with suppress(FileNotFoundError, NotADirectoryError):\n        _open(directory)\n",
+        "",
+        (OVER_NFS + "test_each_directory_on_the_way_is_opened_and_none_above_the_root",),
+    ),
+    Mutant(
+        "directories above the root of the store are opened",
+        "5",
+        LOOKUPS,
+        "        if directory == root:\n",
+        "        if directory == root.parent:\n",
+        (OVER_NFS + "test_each_directory_on_the_way_is_opened_and_none_above_the_root",),
+    ),
+    Mutant(
+        "a directory is not opened, only looked at",
+        "5",
+        LOOKUPS,
+        "    os.close(os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))\n",
+        "    os.stat(directory)\n",
+        (OVER_NFS + "test_what_was_absent_a_moment_ago_is_found_once_it_is_there",),
+    ),
+    Mutant(
+        "a directory that is opened stays open",
+        "5",
+        LOOKUPS,
+        "    os.close(os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))\n",
+        "    os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)\n",
+        (OVER_NFS + "test_no_directory_stays_open",),
+    ),
+    Mutant(
+        "what is replaced is compared with a version that is remembered",
+        "5",
+        DIRECTORY,
+        "            self._open_directory(key)  # a remembered name may lead to the file of before\n",
+        "            pass\n",
+        (OVER_NFS + "test_what_is_replaced_is_compared_with_the_newest_version",),
+    ),
+    Mutant(
+        "a listing begins in a directory that is remembered as absent",
+        "5",
+        DIRECTORY,
+        "            lookups.open_anew(path, self.root)\n            yield from",
+        "            yield from",
+        (OVER_NFS + "test_a_listing_shows_what_another_client_has_made",),
+    ),
+    Mutant(
+        "directories are listed in one that is remembered as absent",
+        "5",
+        DIRECTORY,
+        "            lookups.open_anew(root, self.root)\n            names",
+        "            names",
+        (OVER_NFS + "test_the_directories_that_another_client_has_made_are_listed",),
     ),
 )

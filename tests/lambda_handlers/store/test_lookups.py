@@ -203,6 +203,74 @@ def test_a_file_that_vanished_under_its_reader_is_looked_up_once_more(tmp_path: 
                 store.get("db/0000/1")
 
 
+def test_another_error_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, answers = DirectoryStore(tmp_path), [OSError(errno.EIO, "Input/output error")]
+    store.create("db/0000/1", b"body")
+
+    def read_bytes(path: Path) -> bytes:
+        if answers:
+            raise answers.pop()
+        return b"body"
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    with pytest.raises(Unavailable, match="Input/output error"):
+        store.get("db/0000/1")
+
+
+def test_a_directory_in_the_place_of_a_file_of_before_is_found(tmp_path: Path) -> None:
+    """The client takes the name on the way for a file until the server was asked."""
+    store, remembered = DirectoryStore(tmp_path), [NotADirectoryError(errno.ENOTDIR, "Not a directory")]
+    store.create("db/0000/1", b"body")
+
+    def read_bytes(path: Path) -> bytes:
+        if remembered:
+            raise remembered.pop()
+        return b"body"
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "read_bytes", read_bytes)
+        assert store.get("db/0000/1") == b"body"
+
+
+def test_each_directory_on_the_way_is_opened_and_none_above_the_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "root"
+    opened: list[Path] = []
+    real = lookups._open
+
+    def open_(directory: Path) -> None:
+        opened.append(directory)
+        real(directory)
+
+    monkeypatch.setattr(lookups, "_open", open_)
+    lookups.open_anew(root / "db" / "0000", root)
+    assert opened == [root / "db" / "0000", root / "db", root, root / "db", root / "db" / "0000"]
+    opened.clear()
+    (root / "db").mkdir(parents=True)
+    lookups.open_anew(root / "db" / "0000", root)
+    assert opened == [root / "db" / "0000", root / "db", root / "db" / "0000"]
+
+
+def test_no_directory_stays_open(tmp_path: Path) -> None:
+    before = os.dup(0)
+    os.close(before)
+    for _ in range(3):
+        lookups.open_anew(tmp_path, tmp_path)
+    after = os.dup(0)
+    os.close(after)
+    assert after == before
+
+
+def test_the_directories_that_another_client_has_made_are_listed(tmp_path: Path) -> None:
+    store, other, client = DirectoryStore(tmp_path), DirectoryStore(tmp_path), NfsClient()
+    with seen_by(client):
+        assert store.list_directories("db/") == []
+    other.create("db/0000/2", b"body")
+    with seen_by(client):
+        assert store.list_directories("db/") == ["0000"]
+
+
 def test_a_warm_reader_sees_a_commit_of_another_client(tmp_path: Path) -> None:
     client = NfsClient()
     with closing(container(DirectoryStore(tmp_path))) as reader, closing(container(DirectoryStore(tmp_path))) as writer:
