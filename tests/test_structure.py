@@ -179,6 +179,7 @@ TESTED_IN = {
     "tests/sldb/emulator/access/test_iam.py": (
         "sldb.emulator.access.bucket_policy",
         "sldb.emulator.access.permissions",
+        "sldb.emulator.access.uses",
     ),
     "tests/sldb/queue/test_deployed.py": (
         "sldb.cli.commands.query.queue",
@@ -231,6 +232,7 @@ TESTED_IN = {
     "tests/sldb/emulator/gateway/rest_api/test_handler.py": ("sldb.emulator.gateway.rest_api.mock",),
     "tests/sldb/emulator/gateway/test_rest_stack.py": ("sldb.emulator.gateway.rest_api.control.mappings",),
     "tests/sldb/emulator/runtime/test_functions.py": (
+        "sldb.emulator.front.execution_role",
         "sldb.emulator.front.lambda_rules",
         "sldb.emulator.runtime.bootstrap",
     ),

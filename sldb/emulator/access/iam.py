@@ -17,9 +17,10 @@ from sldb.emulator.access import key_uses, policy, resource_arns
 from sldb.emulator.access.bucket_policy import BucketPolicies
 from sldb.emulator.access.key_uses import KeyUse
 from sldb.emulator.access.permissions import required
-from sldb.emulator.access.policy import Document, Request
+from sldb.emulator.access.policy import Decision, Document, Request
 from sldb.emulator.access.principals import Credentials, Principal
 from sldb.emulator.access.resource_arns import arn_of
+from sldb.emulator.access.uses import SERVICE, Use
 from sldb.emulator.calls.actions import split_bucket_and_key
 from sldb.emulator.calls.call import ACCOUNT, Answer, Call
 from sldb.emulator.calls.errors import AwsError, NotEmulated
@@ -44,6 +45,7 @@ class Authorizer:
         self._queue_policies = queue_policies
         self._queue_key = queue_key
         self._bucket_policies = bucket_policies
+        self.uses: set[Use] = set()  # what callers have used of their policies, for tests of least privilege
 
     def authorize(self, call: Call, principal: Principal | None) -> None:
         """Raise AwsError if AWS would refuse the caller. `principal` is None for the account's owner."""
@@ -72,7 +74,7 @@ class Authorizer:
         if principal is None:
             return
         request = _with_caller(needed, principal)
-        by_role = policy.decide(self._policies_of(principal), request)
+        by_role, uses = self._judge(principal, request)
         if by_role == "deny":
             raise _denied(call, request, principal, "with an explicit deny in an identity-based policy")
         if by_role != "allow" and not is_granted:
@@ -80,11 +82,17 @@ class Authorizer:
         if not self._is_within_boundary(principal, request):
             why = f"because no permissions boundary allows the {request.action} action"
             raise _denied(call, request, principal, why)
+        self.uses.update(uses)
+
+    def service_may(self, role_arn: str, needed: Request) -> bool:
+        """Return whether a service may make a request by the policies of a role."""
+        tls = {"aws:securetransport": ("true",)}
+        return self._allows(_service(role_arn), replace(needed, context={**needed.context, **tls}))
 
     def role_may(self, role_arn: str, action: str, resource: str) -> bool:
         """Return whether a service may act on a resource by the policies of a role, and use the key of a queue."""
-        principal = Principal(role_arn, "service", Credentials("", "", ""))
-        if not self._allows(principal, Request(action, resource, {"aws:securetransport": ("true",)})):
+        principal = _service(role_arn)
+        if not self.service_may(role_arn, Request(action, resource)):
             return False
         verb = action.removeprefix("sqs:")
         try:
@@ -99,8 +107,11 @@ class Authorizer:
 
     def _allows(self, principal: Principal, needed: Request) -> bool:
         request = _with_caller(needed, principal)
-        allowed = policy.decide(self._policies_of(principal), request) == "allow"
-        return allowed and self._is_within_boundary(principal, request)
+        decision, uses = self._judge(principal, request)
+        if decision != "allow" or not self._is_within_boundary(principal, request):
+            return False
+        self.uses.update(uses)
+        return True
 
     def conceal(self, call: Call, principal: Principal | None, answer: Answer) -> Answer:
         """Replace a 404 for a key by a 403 if the caller may not list the bucket, as S3 does."""
@@ -111,8 +122,7 @@ class Authorizer:
             return answer
         context = {"aws:securetransport": ("true",), **condition_of_existence_check(unquote(key))}
         listing = Request("s3:ListBucket", f"arn:aws:s3:::{bucket}", context)
-        may_list = policy.decide(self._policies_of(principal), listing) == "allow"
-        if may_list and self._is_within_boundary(principal, listing):
+        if self._allows(principal, listing):
             return answer
         raise _denied(call, listing, principal, _not_allowed(listing))
 
@@ -124,12 +134,22 @@ class Authorizer:
             return self._queue_policies(arn_of(call))
         return []
 
-    def _policies_of(self, principal: Principal) -> list[Document]:
+    def _judge(self, principal: Principal, request: Request) -> tuple[Decision, list[Use]]:
+        """Return the decision of the caller's policies, and the uses of them."""
+        found = self._policies_of(principal)
+        verdict = policy.judge((document for _, document in found), request)
+        return verdict.decision, [
+            Use(principal.entity_arn, principal.session, found[position][0], ground, request.action)
+            for position, ground in verdict.grounds
+        ]
+
+    def _policies_of(self, principal: Principal) -> list[tuple[str, Document]]:
+        """Return the policies of the caller, each with its name."""
         entity = self._entity(principal)
         if entity is None:
             return []
         groups = [] if principal.session else self._moto.backend("iam", "aws").get_groups_for_user(entity.name)
-        return [document for each in (entity, *groups) for document in documents_of(each)]
+        return [policy_ for each in (entity, *groups) for policy_ in policies_of(each)]
 
     def _is_within_boundary(self, principal: Principal, request: Request) -> bool:
         """Return True if the role has no permissions boundary, or if its boundary allows this."""
@@ -196,6 +216,10 @@ def _by_key(use: KeyUse, principal: Principal | None) -> tuple[str, bool]:
     return f"because no resource-based policy allows the {needed.action} action", False
 
 
+def _service(role_arn: str) -> Principal:
+    return Principal(role_arn, SERVICE, Credentials("", "", ""))
+
+
 def _names(principal: Principal | None) -> list[str]:
     return [principal.entity_arn, principal.arn] if principal else []
 
@@ -207,10 +231,10 @@ def _with_caller(needed: Request, principal: Principal | None) -> Request:
     return replace(needed, context={**needed.context, **caller})
 
 
-def documents_of(entity: Any) -> Iterator[Document]:
-    """Yield the policies of a role, a user or a group."""
-    yield from (document_of(text) for text in entity.policies.values())
-    yield from (_managed(managed) for managed in entity.managed_policies.values())
+def policies_of(entity: Any) -> Iterator[tuple[str, Document]]:
+    """Yield the policies of a role, a user or a group, each with its name."""
+    yield from ((name, document_of(text)) for name, text in entity.policies.items())
+    yield from ((managed.name, _managed(managed)) for managed in entity.managed_policies.values())
 
 
 def _managed(managed: Any) -> Document:

@@ -1,4 +1,5 @@
-"""IAM's policy language, as far as this project's policies use it. Pure: documents and a request in, a decision out.
+"""IAM's policy language, as far as this project's policies use it. Pure: documents and a request in, a verdict out: the
+decision, and its grounds.
 
 `check` refuses to store a policy with an element that is not evaluated here (an operator, a condition key, a policy
 variable): a condition silently taken for true or false would prove nothing.
@@ -7,8 +8,9 @@ variable): a condition silently taken for true or false would prove nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 Decision: TypeAlias = 'Literal["allow", "deny", "silent"]'
@@ -45,24 +47,54 @@ class Request:
 
 def matches(pattern: str, text: str, *, ignore_case: bool = False) -> bool:
     """Return True if `pattern` covers `text`; * stands for any text, ? for one character."""
+    return _compiled(pattern, ignore_case).fullmatch(text) is not None
+
+
+@lru_cache(10_000)
+def _compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
     parts = (".*" if part == "*" else "." if part == "?" else re.escape(part) for part in re.split(r"([*?])", pattern))
-    return re.fullmatch("".join(parts), text, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None
+    return re.compile("".join(parts), re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 
 
-def decide(documents: Iterable[Document], request: Request, principals: Sequence[str] | None = None) -> Decision:
-    """Return the decision of the documents on a request: a deny outweighs every allow.
+@dataclass(frozen=True, slots=True, order=True)
+class Ground:
+    """A pair of patterns in a statement that allows a request, or in the exclusion from one that denies."""
+
+    sid: str
+    action: str  # the pattern, such as s3:Get*
+    resource: str  # the pattern
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    decision: Decision
+    grounds: tuple[tuple[int, Ground], ...]  # each with the position of its document; none unless it is allowed
+
+
+def judge(documents: Iterable[Document], request: Request, principals: Sequence[str] | None = None) -> Verdict:
+    """Return the verdict of the documents on a request: a deny outweighs every allow.
 
     `principals` are the names of the caller, for policies of a resource; None for policies of the caller.
     """
-    effects = {
-        statement["Effect"]
-        for document in documents
-        for statement in _list(document["Statement"])
-        if _applies(statement, request, principals)
-    }
-    if "Deny" in effects:
-        return "deny"
-    return "allow" if "Allow" in effects else "silent"
+    decision: Decision = "silent"
+    grounds: list[tuple[int, Ground]] = []
+    for position, document in enumerate(documents):
+        for statement in _list(document["Statement"]):
+            if not _is_about(statement, request, principals):
+                continue
+            covers = _covers(statement, "Resource", request.resource)
+            if covers and statement["Effect"] == "Deny":
+                return Verdict("deny", ())
+            if covers:
+                decision = "allow"
+            element = "Resource" if covers else "NotResource"
+            grounds += [(position, ground) for ground in _grounds(statement, element, request)]
+    return Verdict(decision, tuple(grounds) if decision == "allow" else ())
+
+
+def decide(documents: Iterable[Document], request: Request, principals: Sequence[str] | None = None) -> Decision:
+    """Return the decision of `judge` alone."""
+    return judge(documents, request, principals).decision
 
 
 def check(document: Document) -> None:
@@ -80,10 +112,10 @@ def check(document: Document) -> None:
                 raise UnknownElement(f"the policy variable in {text}")
 
 
-def _applies(statement: Mapping[str, Any], request: Request, principals: Sequence[str] | None) -> bool:
+def _is_about(statement: Mapping[str, Any], request: Request, principals: Sequence[str] | None) -> bool:
+    """Return True if a statement is about a request, but for the resource."""
     return (
         _covers(statement, "Action", request.action, ignore_case=True)
-        and _covers(statement, "Resource", request.resource)
         and (principals is None or _is_for(statement, principals))
         and all(
             _holds(operator, key, _list(wanted), request.context)
@@ -91,6 +123,15 @@ def _applies(statement: Mapping[str, Any], request: Request, principals: Sequenc
             for key, wanted in conditions.items()
         )
     )
+
+
+def _grounds(statement: Mapping[str, Any], element: str, request: Request) -> Iterator[Ground]:
+    """Yield the patterns of a statement that cover a request; `element` names those of the resource."""
+    for action in _list(statement.get("Action", ())):
+        if matches(action, request.action, ignore_case=True):
+            for resource in _list(statement.get(element, ())):
+                if matches(resource, request.resource):
+                    yield Ground(statement.get("Sid", ""), action, resource)
 
 
 def _covers(statement: Mapping[str, Any], element: str, text: str, *, ignore_case: bool = False) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from moto.s3.exceptions import MissingBucket, MissingKey
 
 from sldb.emulator.access import policy
-from sldb.emulator.access.iam import document_of, documents_of
+from sldb.emulator.access.iam import document_of
 from sldb.emulator.access.policy import Request
 from sldb.emulator.calls.actions import function_in
 from sldb.emulator.calls.call import ACCOUNT, Answer, Call
@@ -38,10 +38,6 @@ _NOT_SUPPLIED = (
     "SnapStart",
     "ImageConfig",
 )
-
-
-# What Lambda does with a function's role (its guide, "Giving Lambda functions access to resources in an Amazon VPC").
-_NETWORK_ACTIONS = ("CreateNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets", "DeleteNetworkInterface")
 
 
 def check(moto: Moto, call: Call) -> Call:
@@ -83,19 +79,9 @@ def complete(moto: Moto, call: Call, answer: Answer) -> Answer:
     return Answer(answer.status, headers, json.dumps(shown).encode())
 
 
-def _check_network(moto: Moto, wanted: Mapping[str, Any]) -> None:
-    """Raise AwsError for a network that Lambda cannot connect the function to, as it says so."""
-    subnets = wanted.get("VpcConfig", {}).get("SubnetIds")
-    if wanted.get("FileSystemConfigs") and not subnets:
+def _check_network(wanted: Mapping[str, Any]) -> None:
+    if wanted.get("FileSystemConfigs") and not wanted.get("VpcConfig", {}).get("SubnetIds"):
         raise AwsError("InvalidParameterValueException", "A function with file systems must be in a VPC.")
-    if not subnets or "Role" not in wanted:
-        return
-    roles = moto.backend("iam", "aws").roles.values()
-    documents = [document for role in roles if role.arn == wanted["Role"] for document in documents_of(role)]
-    for action in _NETWORK_ACTIONS:
-        if policy.decide(documents, Request(f"ec2:{action}", "*", {})) != "allow":
-            message = f"The provided execution role does not have permissions to call {action} on EC2"
-            raise AwsError("InvalidParameterValueException", message)
 
 
 def _check_configuration(moto: Moto, wanted: Mapping[str, Any]) -> None:
@@ -118,7 +104,7 @@ def _check_configuration(moto: Moto, wanted: Mapping[str, Any]) -> None:
         )
     if "Role" in wanted:
         _check_role(moto, wanted["Role"])
-    _check_network(moto, wanted)
+    _check_network(wanted)
 
 
 def _check_role(moto: Moto, role_arn: str) -> None:

@@ -27,6 +27,7 @@ from werkzeug.serving import BaseWSGIServer
 from sldb.emulator.access import bucket_policy, iam, signatures
 from sldb.emulator.access.bucket_policy import BucketPolicies
 from sldb.emulator.access.principals import Principals
+from sldb.emulator.access.uses import Use
 from sldb.emulator.calls import function_config
 from sldb.emulator.calls.actions import split_bucket_and_key
 from sldb.emulator.calls.call import DEFAULT_REGION, Answer, Call, decode
@@ -36,6 +37,7 @@ from sldb.emulator.calls.moto_app import Moto
 from sldb.emulator.cloudformation.api import CloudFormation
 from sldb.emulator.cloudformation.template_reader import TemplateReader
 from sldb.emulator.front import access_log_rules, api_gateway, kms_rules, messaging, moto_calls, serving, watching
+from sldb.emulator.front.execution_role import check_execution_role
 from sldb.emulator.front.hooks import Hook, ReplyLost, chain, check_reach
 from sldb.emulator.gateway.http_api import control
 from sldb.emulator.gateway.rest_api.control import api as rest_api
@@ -85,7 +87,7 @@ class Emulator:
             self._moto,
             self._principals,
             self._root,
-            Mounts(self._moto, (data or self._root) / "file_systems"),
+            Mounts(self._moto, (data or self._root) / "file_systems", self._authorizer.service_may),
             minute_seconds=minute_seconds,
             max_idle=max_idle_containers,
             max_concurrency=max_concurrency,
@@ -173,6 +175,12 @@ class Emulator:
     def wait_for_stacks(self, seconds: float) -> bool:
         """Wait for the running operations of stacks, each so long at most; return False if none is running."""
         return self._cloudformation.wait(seconds)
+
+    @property
+    def uses(self) -> frozenset[Use]:
+        """Return the uses of policies by their callers so far."""
+        with self._moto.lock:
+            return frozenset(self._authorizer.uses)
 
     def advance(self, seconds: float, *, if_idle: bool = False) -> bool:
         """Move the time of the queues forward, for tests; `if_idle`: not while messages are on their way."""
@@ -271,10 +279,10 @@ class Emulator:
 
     def _control_plane(self, call: Call) -> Answer:
         if call.service == "lambda":
+            check_execution_role(self._authorizer, call)
             if call.action == "PutFunctionEventInvokeConfig":
                 self._destinations.check(call)
-            of_source = self._messaging.sources.answer(call)
-            if of_source is not None:
+            if (of_source := self._messaging.sources.answer(call)) is not None:
                 return of_source
         if call.action in bucket_policy.ACTIONS:
             return self._bucket_policies.answer(call)

@@ -202,19 +202,24 @@ class Functions:
             text = container.read_log(start)
             self._logged[container.log_stream] = start + len(text)
             lines = text.decode("utf-8", "replace").splitlines()
-            if self._has_log_group(config):
+            if self._may_log(config, container.log_stream):
                 _put_log_events(self._moto, config, container.log_stream, lines)
                 self._note_logged(config.region)
         self._metrics.put_lines(config.region, lines)
 
-    def _has_log_group(self, config: FunctionConfig) -> bool:
-        """Make the log group if there is none. Return False if the function's role may not: the lines are lost."""
-        logs = self._moto.backend("logs", config.region)
-        if config.log_group not in logs.groups:
-            arn = f"arn:aws:logs:{config.region}:{ACCOUNT}:log-group:{config.log_group}"
-            if not self._role_may(config.role_arn, "logs:CreateLogGroup", arn):
-                return False
-            logs.create_log_group(config.log_group, {})
+    def _may_log(self, config: FunctionConfig, stream: str) -> bool:
+        """Make the log group if there is none. Return False if the function's role may not log: the lines are lost."""
+        groups = self._moto.backend("logs", config.region).groups
+        arn = f"arn:aws:logs:{config.region}:{ACCOUNT}:log-group:{config.log_group}"
+        has_group = config.log_group in groups
+        needed = [] if has_group else [("logs:CreateLogGroup", arn)]
+        if not has_group or stream not in groups[config.log_group].streams:
+            needed.append(("logs:CreateLogStream", f"{arn}:log-stream:{stream}"))
+        needed.append(("logs:PutLogEvents", f"{arn}:log-stream:{stream}"))
+        if not all(self._role_may(config.role_arn, action, resource) for action, resource in needed):
+            return False
+        if not has_group:
+            self._moto.backend("logs", config.region).create_log_group(config.log_group, {})
         return True
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from sldb.emulator.access import policy
-from sldb.emulator.access.iam import documents_of
 from sldb.emulator.access.policy import Request
 from sldb.emulator.calls.call import ACCOUNT
 from sldb.emulator.calls.errors import AwsError
@@ -23,8 +22,10 @@ from sldb.emulator.calls.moto_app import Moto
 
 
 class Mounts:
-    def __init__(self, moto: Moto, root: Path) -> None:
+    def __init__(self, moto: Moto, root: Path, service_may: Callable[[str, Request], bool]) -> None:
+        """`service_may`: whether the policies of a role allow a request."""
         self._moto = moto
+        self._service_may = service_may
         self._root = root
 
     def environment(self, config: FunctionConfig) -> dict[str, str]:
@@ -71,12 +72,10 @@ class Mounts:
             "elasticfilesystem:accesspointarn": (access_point_arn,),
         }
         request = Request("elasticfilesystem:ClientMount", file_system.file_system_arn, context)
-        roles = self._moto.backend("iam", "aws").roles.values()
-        of_role = [document for role in roles if role.arn == config.role_arn for document in documents_of(role)]
         of_system = [json.loads(file_system.file_system_policy)] if file_system.file_system_policy else []
         if policy.decide(of_system, request, [ACCOUNT, config.role_arn]) == "deny":
             raise _failed(f"the policy of {file_system.file_system_id} denies it")
-        if policy.decide(of_role, request) != "allow":
+        if not self._service_may(config.role_arn, request):
             raise _failed(f"the role {config.role_arn} does not allow {request.action}")
 
 

@@ -227,3 +227,26 @@ def test_what_a_managed_policy_allows_is_allowed(account: Any, bucket: str) -> N
     caller._function = account.function(SIGNED_CALL, role=role)
     assert caller.s3("GET", f"/{bucket}/db/1.ltx")[0] == 200
     assert caller.s3("DELETE", f"/{bucket}/db/1.ltx")[0] == 403
+
+
+def test_what_a_role_uses_is_kept_with_what_allowed_it(account: Any, aws: Any, bucket: str) -> None:
+    objects, whole = f"arn:aws:s3:::{bucket}/db/*", f"arn:aws:s3:::{bucket}"
+    reads, lists = allow(["s3:Get*", "s3:PutObject"], objects), allow("s3:ListBucket", [whole, "arn:aws:s3:::other"])
+    role = account.role({**reads, "Sid": "Read"}, {**lists, "Sid": "List"}, allow("s3:DeleteObject", "*"))
+    caller = Caller(account)
+    caller._function = account.function(SIGNED_CALL, role=role)
+
+    def used() -> set[tuple[str, str, str, str, str]]:
+        return {
+            (use.policy, use.ground.sid, use.ground.action, use.ground.resource, use.action)
+            for use in aws.uses
+            if use.entity_arn == role
+        }
+
+    assert caller.s3("GET", f"/{bucket}/elsewhere")[0] == 403
+    assert used() == set()  # what is refused uses nothing
+    assert caller.s3("GET", f"/{bucket}/db/1.ltx")[0] == 200
+    of_read = ("all", "Read", "s3:Get*", objects, "s3:GetObject")
+    assert used() == {of_read}
+    assert caller.s3("GET", f"/{bucket}/db/nothing")[0] == 404  # to be told so takes the right to list
+    assert used() == {of_read, ("all", "List", "s3:ListBucket", whole, "s3:ListBucket")}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sldb.emulator.access.policy import Request, UnknownElement, check, decide, matches
+from sldb.emulator.access.policy import Ground, Request, UnknownElement, check, decide, judge, matches
 
 GET = Request("s3:GetObject", "arn:aws:s3:::b/k", {"s3:prefix": ("a/b",), "aws:tagkeys": ("x", "y")})
 
@@ -58,6 +58,58 @@ def test_no_document_is_silent_and_deny_wins() -> None:
     assert decide([], GET) == "silent"
     statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     assert decide([{"Statement": [statement, {**statement, "Effect": "Deny"}]}], GET) == "deny"
+
+
+def test_a_verdict_rests_on_each_pair_of_patterns_that_covers_the_request() -> None:
+    documents = [
+        {"Statement": {"Sid": "Other", "Effect": "Allow", "Action": "s3:Put*", "Resource": "*"}},
+        {
+            "Statement": [
+                {
+                    "Sid": "Read",
+                    "Effect": "Allow",
+                    "Action": ["s3:GetObject", "s3:PutObject", "S3:get*"],
+                    "Resource": ["arn:aws:s3:::b/*", "arn:aws:s3:::c/*"],
+                },
+                {"Sid": "Spare", "Effect": "Deny", "Action": "s3:*", "NotResource": ["*/k", "*/l"]},
+                {"Sid": "Put", "Effect": "Deny", "Action": "s3:Put*", "NotResource": "*/k"},
+            ]
+        },
+    ]
+    assert judge(documents, GET).grounds == (
+        (1, Ground("Read", "s3:GetObject", "arn:aws:s3:::b/*")),
+        (1, Ground("Read", "S3:get*", "arn:aws:s3:::b/*")),
+        (1, Ground("Spare", "s3:*", "*/k")),
+    )
+
+
+def test_a_verdict_rests_on_no_exclusion_from_a_denial_whose_condition_fails() -> None:
+    denial = {
+        "Effect": "Deny",
+        "Action": "*",
+        "NotResource": GET.resource,
+        "Condition": {"StringEquals": {"s3:prefix": "x"}},
+    }
+    statements = [denial, {"Effect": "Allow", "Action": "*", "Resource": "*"}]
+    assert judge([{"Statement": statements}], GET).grounds == ((0, Ground("", "*", "*")),)
+
+
+patterns = st.sampled_from(["*", "s3:*", "s3:Get*", "s3:PutObject", "arn:*", "arn:aws:s3:::b/k", "arn:aws:s3:::other"])
+some = st.lists(patterns, min_size=1, max_size=3)
+statements = st.fixed_dictionaries(
+    {"Effect": st.sampled_from(["Allow", "Deny"]), "Action": some, "Resource": some},
+    optional={"Condition": st.just({"Null": {"s3:prefix": "true"}})},
+)
+
+
+@given(st.lists(st.lists(statements, max_size=4).map(lambda found: {"Statement": found}), max_size=3))
+def test_a_verdict_has_grounds_if_and_only_if_it_allows(documents: list[Any]) -> None:
+    verdict = judge(documents, GET)
+    assert bool(verdict.grounds) == (verdict.decision == "allow")
+    for position, ground in verdict.grounds:
+        alone = {"Effect": "Allow", "Action": ground.action, "Resource": ground.resource}
+        assert decide([{"Statement": alone}], GET) == "allow"
+        assert any(ground.action in each["Action"] for each in documents[position]["Statement"])
 
 
 @pytest.mark.parametrize(

@@ -296,13 +296,23 @@ def test_log_is_kept_for_each_function(account: Any, aws: Any) -> None:
 
 
 def test_lines_are_lost_without_a_group_that_the_role_may_make(account: Any, aws: Any) -> None:
-    name = account.function("def handler(event, context):\n    print('seen', event)", role=account.role())
+    writes = {"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": "*"}
+    name = account.function("def handler(event, context):\n    print('seen', event)", role=account.role(writes))
     logs, group = account.client("logs"), f"/aws/lambda/{name}"
     account.invoke(name, 1)
     assert logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"] == []
     logs.create_log_group(logGroupName=group)
     account.invoke(name, 2)
     assert [line for line in aws.log(name) if line.startswith("seen")] == ["seen 2"]
+
+
+@pytest.mark.parametrize("action", ["logs:CreateLogStream", "logs:PutLogEvents"])
+def test_lines_are_lost_that_the_role_may_not_write(account: Any, aws: Any, action: str) -> None:
+    writes = {"Effect": "Allow", "Action": ["logs:CreateLogGroup", action], "Resource": "*"}
+    name = account.function("def handler(event, context):\n    print('seen', event)", role=account.role(writes))
+    account.client("logs").create_log_group(logGroupName=f"/aws/lambda/{name}")
+    account.invoke(name, 1)
+    assert aws.log(name) == []
 
 
 @pytest.mark.parametrize("setting", [{"Runtime": "python3.9"}, {"Architectures": ["arm64", "x86_64"]}])
@@ -430,8 +440,9 @@ def test_other_calls_go_on_while_a_function_runs(account: Any, aws: Any, wait: A
         ({"Code": {"S3Bucket": "no-such-bucket", "S3Key": "k"}}, "NoSuchBucket"),
         (
             {"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}},
-            "permissions to call CreateNetworkInterface",
+            "permissions to call CreateNetworkInterface on EC2",
         ),
+        ({"TracingConfig": {"Mode": "Active"}}, "permissions to call PutTraceSegments on XRAY"),
     ],
 )
 def test_functions_that_lambda_refuses(account: Any, settings: dict[str, Any], message: str) -> None:
