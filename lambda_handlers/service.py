@@ -126,7 +126,7 @@ class Service:
         """Return the reply to an action. Raises SldbError. `remaining_seconds`: the time left to the function."""
         self._refuse_another_stack(action)
         run = registry.find(action.name)
-        registry.check_rights(caller, action, only_reads=self._settings.only_reads(action.name))
+        registry.check_rights(caller, action, self._settings)
         registry.run_at_once(self._resources, action, caller)
         with self._running:
             deadline = self._resources.deadline(seconds_for(action, remaining_seconds))

@@ -56,6 +56,7 @@ class Settings:
     tracing: bool = False  # ids of traces, from callers, in the log and in replies
     read_only: bool = False  # no writes to databases, whatever a request asks for
     moves_files: bool = False  # takes and gives whole files of databases, while they move to another store
+    moving_to: str = ""  # the kind of the store (s3, efs) that the databases move to, while writes are refused for it
     insights: bool = False  # the shapes of statements, and what they take, are kept
     large_commits: str = "put"  # one of LARGE_COMMITS; how large objects are sent to a store that is not AWS's
     region: str = "us-east-1"
@@ -103,6 +104,7 @@ class Settings:
             tracing=_true_or_false(environment, "SLDB_TRACING"),
             read_only=read_only,
             moves_files=_true_or_false(environment, "SLDB_MOVES_FILES"),
+            moving_to=get("SLDB_MOVING_TO") or "",
             insights=insights_of(environment),
             large_commits=_one_of("SLDB_LARGE_COMMITS", get("SLDB_LARGE_COMMITS") or "put", LARGE_COMMITS),
             region=get("AWS_REGION") or get("AWS_DEFAULT_REGION") or "us-east-1",

@@ -162,7 +162,6 @@ TESTED_IN = {
         "sldb.emulator.front.access_log_rules",
         "sldb.emulator.front.kms_rules",
     ),
-    "tests/sldb/deploy/test_deploy.py": ("sldb.deploy.deployment",),
     "tests/sldb/deploy/kept/test_rollback.py": ("sldb.deploy.kept.line", "sldb.ops.versions"),
     "tests/sldb/deploy/test_destroy.py": (
         "sldb.cli.commands.stack.destroy",

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.caller import Caller
 from lambda_handlers.resources import Resources
+from lambda_handlers.settings import Settings
 from lambda_handlers.wire import Action, bad_request
 
 Run: TypeAlias = Callable[[ActionContext, Action], dict[str, Any]]
@@ -57,13 +58,13 @@ def find(name: str) -> Run:
     return run
 
 
-def check_rights(caller: Caller, action: Action, *, only_reads: bool = False) -> None:
-    """Raise `forbidden` unless the caller has the rights that the action needs. `only_reads`: the function does; raise
-    `read_only` for an action that writes."""
-    if only_reads:
+def check_rights(caller: Caller, action: Action, settings: Settings) -> None:
+    """Raise `forbidden` unless the caller has the rights that the action needs, `read_only` for an action that writes
+    in a function that only reads."""
+    if settings.only_reads(action.name):
         from lambda_handlers.actions import rights
 
-        rights.check_reads(action)
+        rights.check_reads(action, settings.moving_to)
     if not caller.is_operator:
         from lambda_handlers.actions import rights  # a cold start for an operator does not need them
 

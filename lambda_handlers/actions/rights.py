@@ -70,12 +70,12 @@ def check(caller: Caller, action: Action) -> None:
         caller.require(target, writes=True)
 
 
-def check_reads(action: Action) -> None:
-    """Raise `read_only` for an action that may write, in a function that only reads."""
+def check_reads(action: Action, moving_to: str = "") -> None:
+    """Raise `read_only` for an action that may write, in a function that only reads. `moving_to`: as in Settings."""
     needs = NEEDS.get(action.name)
     if needs is None or needs.puts_anything:
-        error = only_reads(f"the action {action.name}")
-        raise _for_cancel(error) if needs and needs.puts_mark else error
+        error = only_reads(f"the action {action.name}", moving_to)
+        raise _for_cancel(error) if needs and needs.puts_mark and not moving_to else error
 
 
 def _for_cancel(error: SldbError) -> SldbError:

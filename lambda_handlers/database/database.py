@@ -57,7 +57,7 @@ class Database:
     ) -> None:
         self.name = name
         self._resources = resources
-        self._is_reader = resources.settings.read_only
+        self._is_reader, self._moving = resources.settings.read_only, resources.settings.moving_to
         self._make_room = make_room
         self._newest = NewestState(name, self._new_copy(), resources.settings.retention_days)
         self._moments = Moments(name, resources, self._new_copy)
@@ -97,7 +97,7 @@ class Database:
         SldbError; unless its details state otherwise, nothing was applied."""
         stats = {"cold": self._is_cold, "lock_wait_ms": 0.0, "execute_ms": 0.0, "commit_ms": 0.0}
         run = self.in_flight = Run(
-            request, deadline, stats, reply_limit_bytes, invocation_id, caller, self._is_reader, delivery
+            request, deadline, stats, reply_limit_bytes, invocation_id, caller, self._is_reader, self._moving, delivery
         )
 
         def answer() -> Reply:

@@ -76,8 +76,18 @@ def read_only(doing: object, subject: str) -> SldbError:
     return SldbError("read_only", message, "send it without read_only and at")
 
 
-def only_reads(doing: object) -> SldbError:
-    """Return the error for a write in a function that only reads."""
+def only_reads(doing: object, moving_to: str = "") -> SldbError:
+    """Return the error for a write in a function that only reads. `moving_to`: it does so only until the databases have
+    moved to this kind of store."""
+    if moving_to:
+        return SldbError(
+            "read_only",
+            f"the databases of this stack are being moved to {moving_to}, and until then this may not write: {doing}",
+            f"try again later; if the move was interrupted, `sldb migrate-storage {moving_to}` goes on with it, and "
+            "with --abort takes it back",
+            reason="moving",
+            applied="no",
+        )
     return SldbError(
         "read_only",
         f"this function only reads, and this would write: {doing}",

@@ -24,6 +24,7 @@ class Run:
     invocation_id: str | None
     caller: Caller = OPERATOR
     is_reader: bool = False  # the function only reads
+    moving_to: str = ""  # as in Settings
     delivery: Delivery = DIRECT
     lock_id: str | None = None  # of the lock that it has taken
     executing: DraftVFS | None = None  # while its statements run, and nothing has been committed
@@ -36,7 +37,7 @@ class Run:
     def check_may_write(self, doing: object) -> None:
         """Raise `read_only` if the function only reads, or the request may not write."""
         if self.is_reader:
-            raise only_reads(doing)
+            raise only_reads(doing, self.moving_to)
         if self.request.read_only:
             raise read_only(doing, "a read-only request")
 

@@ -29,6 +29,7 @@ from sldb.doctor.operation import alarm_findings
 from sldb.doctor.protection import protection
 from sldb.doctor.queues import queue_findings
 from sldb.ops.status import Status, deployed, read_status
+from sldb.ops.status_report import move
 from sldb.progress.protocol import SILENT, Progress
 from sldb.stack.account import Account
 from sldb.stack.cloudformation import Stack
@@ -65,6 +66,8 @@ def findings(account: Account, stack: str, client: Client, progress: Progress = 
     yield Finding("stack", status.health.state, status.health.says, status.health.next)
     if not status.health.exists:
         return
+    if status.moving_to:
+        yield Finding("move", "warn", *move(status))
     progress.begin("checking resources")
     yield from resources(account, stack, state)
     yield from _functions(status)

@@ -71,6 +71,8 @@ class Status:
     dashboard: str = ""  # its address; empty if there is none
     options: tuple[str, ...] = ()  # of `sldb deploy` that are shown nowhere else, as they are given to it
     queue_kind: str = "none"  # fifo, standard or none
+    moving_to: str = ""  # the kind of store that the databases are on their way to; empty if they are not
+    refuses_writes: bool = False  # until they have moved
     queues: tuple[QueueCounts, ...] | None = ()  # failed invocations in any stack; None: they cannot be read
 
     def encode(self, now: float) -> dict[str, Any]:
@@ -133,6 +135,8 @@ def read_status(account: Account, stack: str, state: StackState | None = None) -
         options=options_of(state.parameters),
         queue_kind=state.parameters.get("Queue", "none"),
         queues=_queues(account, state),
+        moving_to=state.moving_to,
+        refuses_writes=state.refuses_writes,
         callers=count_callers(account, stack, state, time.time()) if apis and is_there else None,
     )
 

@@ -33,6 +33,8 @@ def show_status(status: Status, out: TextIO, now: float) -> None:
     ]
     if status.health.next:
         facts += [("state", status.health.says), ("next", status.health.next)]
+    if status.moving_to:
+        facts.append(("move", "; ".join(move(status))))
     facts += _api_facts(status)
     if queue := _queue(status):
         facts.append(("queue", queue))
@@ -114,6 +116,13 @@ def _lock(status: Status) -> str:
     if status.lock_kind in ("", "none"):
         return "none"
     return f"{status.lock_kind}, freed after {status.lock_max_age_seconds} s"
+
+
+def move(status: Status) -> tuple[str, str]:
+    """Return how far a move of the databases is, and the ways on from there."""
+    writes = "writes are refused" if status.refuses_writes else "copying"
+    command = f"sldb migrate-storage {status.moving_to}"
+    return f"to {status.moving_to}, {writes}", f"`{command}` goes on if it was interrupted, with --abort it goes back"
 
 
 def _data(status: Status) -> str:

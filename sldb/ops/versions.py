@@ -35,6 +35,8 @@ def encode(versions: Sequence[Version]) -> list[dict[str, Any]]:
             "by": each.by or None,
             "bundle": each.bundle.removesuffix(".zip"),
             "back_to": each.back_to or None,
+            "storage": each.storage,
+            "is_of_move": each.is_of_move,
             "parameters": dict(each.parameters),
         }
         for each in versions
@@ -50,12 +52,19 @@ def show_versions(versions: Sequence[Version], out: TextIO, now: float) -> None:
             f"{age(max(0.0, now - each.made_at))} ago",
             each.by.rpartition(":")[2] or "-",
             each.bundle[:12],
-            ", ".join(_marks(each, is_live=each is versions[0])),
+            ", ".join(_marks(each, versions[0])),
         )
         for each in versions
     ]
     write_table(out, "versions: none", _HEADER, rows)
 
 
-def _marks(version: Version, *, is_live: bool) -> list[str]:
-    return [*(["live"] if is_live else []), *([f"back to {version.back_to}"] if version.back_to else [])]
+def _marks(version: Version, live: Version) -> list[str]:
+    """Return what there is to say about a version, also why no `--rollback` goes to it."""
+    marks = {
+        "live": version is live,
+        f"back to {version.back_to}": version.back_to,
+        "step of a move": version.is_of_move,
+        f"databases in {version.storage}": version.storage != live.storage,
+    }
+    return [mark for mark, is_so in marks.items() if is_so]

@@ -44,6 +44,18 @@ class StackState:
         return self.parameters.get("Storage", "s3")
 
     @property
+    def moving_to(self) -> str:
+        """The kind of store that `sldb migrate-storage` has begun to move the databases to; empty if it has not."""
+        if self.parameters.get("Migration", "none") == "none":
+            return ""
+        return "s3" if self.storage == "efs" else "efs"
+
+    @property
+    def refuses_writes(self) -> bool:
+        """True in the last step of a move."""
+        return self.parameters.get("Migration") == "final"
+
+    @property
     def databases_place(self) -> str:
         """The place of the databases, for people."""
         if self.storage == "efs":

@@ -184,7 +184,7 @@ def test_the_function_that_only_reads_is_the_query_function_with_another_setting
     assert variables.pop("SLDB_READ_ONLY") == "true"
     left_out = {
         *("SLDB_LOCK", "SLDB_LOCK_MAX_AGE_SECONDS", "SLDB_VPC_ID", "SLDB_LOCK_TAGS", "SLDB_CORS_ORIGINS"),
-        *("SLDB_QUEUE_TRIES", "SLDB_QUEUE_RETENTION_DAYS"),
+        *("SLDB_QUEUE_TRIES", "SLDB_QUEUE_RETENTION_DAYS", "SLDB_MOVING_TO"),
         "SLDB_READ_ONLY",
         "SLDB_LOCK",
         "SLDB_LOCK_MAX_AGE_SECONDS",
@@ -323,7 +323,7 @@ def test_the_functions_get_every_setting_and_no_other(template: dict[str, Any]) 
     }
     assert query == deadlock_fix | {
         *("SLDB_CACHE_BYTES", "SLDB_LOCK_TAGS", "SLDB_CORS_ORIGINS", "SLDB_READ_ONLY"),
-        *("SLDB_QUEUE_TRIES", "SLDB_QUEUE_RETENTION_DAYS", "SLDB_INSIGHTS", "SLDB_TRACING"),
+        *("SLDB_MOVING_TO", "SLDB_QUEUE_TRIES", "SLDB_QUEUE_RETENTION_DAYS", "SLDB_INSIGHTS", "SLDB_TRACING"),
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from hashlib import sha256
 from typing import Any, TypeAlias
 
@@ -426,3 +427,15 @@ def test_the_setting(text: str, means: bool) -> None:
 
 def test_a_function_that_only_reads_needs_no_credentials_for_a_lock(world: World, store: ObjectStore) -> None:
     Service(Settings.from_environment({"SLDB_STORE": "file:///unused", "SLDB_READ_ONLY": "true"}), store=store).close()
+
+
+@pytest.mark.parametrize("event", [{"query": "DELETE FROM t"}, {"action": "drop_database"}, {"action": "cancel"}])
+def test_while_databases_move_a_refusal_names_the_move(world: World, event: dict[str, Any]) -> None:
+    if "action" in event:
+        event = {**event, "arguments": ARGUMENTS[event["action"]]}
+    with closing(container(world.store, read_only=True, moving_to="efs")) as moving:
+        error = moving.handle(event)["body"]["error"]
+    assert (error["code"], error["reason"], error["applied"]) == ("read_only", "moving", "no")
+    assert "being moved to efs" in error["message"]
+    assert "sldb migrate-storage efs" in error["hint"]
+    world.check()

@@ -71,8 +71,8 @@ DATABASES = (
         "a request is cancelled before the right to it is asked for",
         "callers",
         HANDLERS + "service.py",
-        "        registry.check_rights(caller, action, only_reads=self._settings.only_reads(action.name))\n        registry.run_at_once(self._resources, action, caller)\n",
-        "        registry.run_at_once(self._resources, action, caller)\n        registry.check_rights(caller, action, only_reads=self._settings.only_reads(action.name))\n",
+        "        registry.check_rights(caller, action, self._settings)\n        registry.run_at_once(self._resources, action, caller)\n",
+        "        registry.run_at_once(self._resources, action, caller)\n        registry.check_rights(caller, action, self._settings)\n",
         (ATTACKS + "test_leave_a_mark_for_a_request_of_another_database",),
     ),
     Mutant(

@@ -17,6 +17,7 @@ S3, EFS = "s3", "efs"
 STORAGES = (S3, EFS)
 MAX_SUBNETS = 3  # as many mount targets as the template has
 NO_MIGRATION, FILES, FINAL = "none", "files", "final"  # values of Migration
+NETWORK = ("Vpc", "CreateVpc")  # parameters: a file system has its mount targets in one network at a time
 
 # As in the template; a test compares them. ExistingFileSystem follows from what there is.
 STORAGE_DEFAULTS = {"Storage": S3, "Vpc": "", "Subnets": "", "CreateVpc": "false", "Migration": NO_MIGRATION}
@@ -78,12 +79,23 @@ def check_storage(choices: StorageChoices, values: Mapping[str, str], previous: 
 
 
 def _check_move(choices: StorageChoices, storage: str, previous: Mapping[str, str]) -> None:
+    """Raise `bad_request` for another store without a move, `conflict` for a step of a move that has ended."""
     before = previous.get("Storage", S3)
     if previous and storage != before and choices.migration is None:
         raise SldbError(
             "bad_request",
             f"--storage {storage}: the databases of this stack are in {before}, and a deployment does not move them",
             f"sldb migrate-storage {storage} moves them, with their history",
+        )
+    # The process that moves them may have been frozen, while another one took the move back and clients wrote.
+    step = previous.get("Migration", NO_MIGRATION)
+    was_taken_back = step == NO_MIGRATION if choices.migration == FINAL else storage != before and step != FINAL
+    if previous and was_taken_back:
+        raise SldbError(
+            "conflict",
+            "the move of the databases was taken back meanwhile, and they may have been written since",
+            "the same `sldb migrate-storage` begins it again",
+            applied="no",
         )
 
 
@@ -113,10 +125,10 @@ def _check_network(values: Mapping[str, str]) -> None:
 
 
 def _check_same_network(values: Mapping[str, str], previous: Mapping[str, str]) -> None:
-    """Raise `bad_request` for another network: a file system has its mount targets in one at a time."""
+    """Raise `bad_request` for another network."""
     if not has_files(previous):
         return
-    for name in ("Vpc", "CreateVpc"):
+    for name in NETWORK:
         if values[name] != previous.get(name, values[name]):
             raise SldbError(
                 "bad_request",

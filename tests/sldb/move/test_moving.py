@@ -86,11 +86,13 @@ class Stack:
         """Insert a row by the function as it is configured now, and note it if it was acknowledged."""
         if self.writer is None:
             store = self.bucket if self.parameters["Storage"] == "s3" else self.directory
-            self.writer = container(store, read_only=self.parameters["Migration"] == FINAL)
+            refuses = self.parameters["Migration"] == FINAL
+            moving_to = {"s3": "efs", "efs": "s3"}[self.parameters["Storage"]] if refuses else ""
+            self.writer = container(store, read_only=refuses, moving_to=moving_to)
         number = len(self.acknowledged)
         query = f"INSERT INTO t VALUES ({number})"
         if self.parameters["Migration"] == FINAL:
-            with pytest.raises(SldbError, match="only reads"):
+            with pytest.raises(SldbError, match="being moved"):
                 run(self.writer, query, database=database)
         else:
             run(self.writer, query, database=database)

@@ -96,6 +96,8 @@ def test_off_a_terminal_columns_are_plain_and_complete() -> None:
         ({"bucket_is_gone": True}, "data   s3://test-db-data-123456789012-eu-west-1 is gone"),
         ({"health": health("UPDATE_ROLLBACK_FAILED")}, "next   `sldb deploy` finishes the roll-back"),
         ({"health": health("REVIEW_IN_PROGRESS")}, "next   `sldb deploy` creates it"),
+        ({"moving_to": "efs"}, "move   to efs, copying; `sldb migrate-storage efs` goes on"),
+        ({"moving_to": "s3", "refuses_writes": True}, "move   to s3, writes are refused; `sldb migrate-storage s3`"),
     ],
 )
 def test_what_is_wrong_is_said_with_what_to_do(change: dict[str, Any], says: str) -> None:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from sldb.aws.options import AwsOptions
 from sldb.deploy.bundle import archive
+from sldb.deploy.deployment import prepared
+from sldb.deploy.display import Display
 from sldb.deploy.kept import records, version
 from sldb.deploy.kept.version import FORMAT, PREFIX, Version
+from sldb.deploy.parameters import Choices
+from sldb.deploy.preparation import Order
+from sldb.deploy.storage.options import StorageChoices
+from sldb.stack.account import connect
 from tests.sldb.commands import BUNDLE_BUCKET, Commands
 
 
@@ -145,3 +153,39 @@ def test_a_record_is_refused_if_it_is_damaged_or_of_a_later_sldb() -> None:
         with pytest.raises(SldbError) as caught:
             version.decode(body, made.key)
         assert caught.value.code == code
+
+
+def test_it_does_not_go_back_across_a_move_of_the_databases(sldb: Commands) -> None:
+    """What was written since is in the other store: the version before would not show it."""
+    sldb.ok("deploy", "--lock", "s3")
+    for step in (
+        StorageChoices(create_vpc=True, migration="files"),
+        StorageChoices(migration="final"),
+        StorageChoices(storage="efs", migration="none"),
+    ):
+        deploy_step(step)
+    before = settings(sldb)
+    for arguments in ((), ("--plan",), ("1",), ("2", "--plan"), ("3",)):
+        ran = sldb("deploy", "--rollback", *arguments, "--yes")
+        assert (ran.status, "[bad_request]" in ran.err) == (2, True), ran.err
+    assert "sldb migrate-storage s3" in sldb("deploy", "--rollback", "1", "--yes").err
+    assert sldb.waiting_change_sets() == []
+    found = json.loads(sldb.ok("status", "--versions", "--format", "json").out)
+    assert [(each["storage"], each["is_of_move"]) for each in found] == [
+        ("efs", False),
+        ("s3", True),
+        ("s3", True),
+        ("s3", False),
+    ]
+    marks = [row.split("  ")[-1].strip() for row in sldb.ok("status", "--versions").out.splitlines()[1:5]]
+    assert marks == ["live", *["step of a move, databases in s3"] * 2, "databases in s3"]
+    sldb.ok("deploy", "--memory", "512")
+    sldb.ok("deploy", "--rollback", "--yes")
+    assert settings(sldb) == before
+
+
+def deploy_step(choices: StorageChoices) -> None:
+    """Bring the stack to a step of a move, as `sldb migrate-storage` does."""
+    order = Order("test-db", Choices(storage=choices), {})
+    with prepared(connect(AwsOptions()), order, Display(io.StringIO())) as deployment:
+        deployment.apply()

@@ -66,6 +66,25 @@ def test_apis_whose_callers_come_with_their_rights_are_allowed() -> None:
     assert parameters(storage="efs", create_vpc=True, api="token")["ApiToken"] == "true"
 
 
+MOVING = {**IN_S3, "CreateVpc": "true"}
+
+
 def test_a_migration_may_change_the_store() -> None:
-    assert parameters(IN_S3, storage="efs", create_vpc=True, migration="none")["Storage"] == "efs"
+    final = {**MOVING, "Migration": "final"}
+    assert parameters(final, storage="efs", migration="none")["Storage"] == "efs"
+    assert parameters({**MOVING, "Migration": "files"}, migration="final")["Migration"] == "final"
+    assert parameters(final, migration="final")["Migration"] == "final"  # again, after an interruption
     assert has_files(parameters(IN_S3, create_vpc=True, migration="files"))
+
+
+@pytest.mark.parametrize("step", ["none", "files"])
+def test_a_mover_that_was_away_while_its_move_was_taken_back_does_not_end_it(step: str) -> None:
+    """Clients may have written since: the other store does not have that."""
+    with pytest.raises(SldbError) as caught:
+        parameters({**MOVING, "Migration": step}, storage="efs", migration="none")
+    assert (caught.value.code, caught.value.details["applied"]) == ("conflict", "no")
+
+
+def test_nor_does_it_stop_writes() -> None:
+    with pytest.raises(SldbError, match="taken back"):
+        parameters({**MOVING, "Migration": "none"}, migration="final")
