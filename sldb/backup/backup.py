@@ -7,6 +7,7 @@ source stay in the backup, for its older manifests.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from lambda_handlers.host import Host
@@ -16,7 +17,8 @@ from lambda_handlers.storage.verification import verify
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import AlreadyExists, ObjectStore, StoreError, Unavailable
 from lambda_handlers.wire import SldbError
-from sldb.backup.copying import Copied, CopiedFile, Source, copy_files, install
+from sldb.backup.copying import Copied, CopiedFile, Source, copy_files
+from sldb.backup.installing import install, refuse_taken
 from sldb.backup.manifest import BackupName, Manifest, list_backups, newest_of, read_manifest
 from sldb.progress.protocol import SILENT, Progress
 
@@ -103,5 +105,28 @@ def restore(
 ) -> Copied:
     """Make a database of a backup, with its history. Raises `exists` if the target has one of that name, which is never
     overwritten, and other SldbErrors."""
-    source = _BackupSource(store, manifest.name.database, listed=manifest.files)
-    return install(source, target, database, progress, host)
+    return install(_source_of(store, manifest), target, database, progress, host)
+
+
+def _source_of(store: ObjectStore, manifest: Manifest) -> _BackupSource:
+    return _BackupSource(store, manifest.name.database, listed=manifest.files)
+
+
+def check_names(store: ObjectStore, wanted: Mapping[str, Manifest], target: ObjectStore) -> None:
+    """Raise `exists` if `restore` would refuse one of these databases, and name all of them. Nothing is written."""
+    taken = []
+    for database, manifest in wanted.items():
+        try:
+            refuse_taken(_source_of(store, manifest), target, database)
+        except SldbError as error:
+            if error.code != "exists":
+                raise
+            taken.append(database)
+    if not taken:
+        return
+    names = taken[0] if len(taken) == 1 else f"{', '.join(taken[:-1])} and {taken[-1]}"
+    verb, them = ("exists", "it") if len(taken) == 1 else ("exist", "them")
+    hint = f"--only {wanted[taken[0]].name.database} --as NAME makes another database beside it"
+    if free := [name for name in wanted if name not in taken]:
+        hint += f"; {' '.join(f'--only {name}' for name in free)} restores the rest"
+    raise SldbError("exists", f"{names} {verb} already, and nothing of {them} is overwritten", hint, applied="no")

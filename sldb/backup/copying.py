@@ -4,10 +4,8 @@ The .ltx files alone are the database; they never change, so a copy needs only t
 whole and compared with its checksum before it is written, by a conditional create. Writers and maintenance go on: a
 file that vanishes during the copy has a replacement in the next listing, and the copy is as complete as one listing.
 
-`copy_files` gives every file its own key, for a store that nothing else reads yet: a backup. `install` makes a database
-in a store in use. It appears at once, as the server's own copies do (lambda_handlers.actions.clone): first a mark at
-the key of transaction 1 reserves the name, and the files that begin at transaction 1 come last. One at the key of the
-mark moves to level 1. Both may be stopped anywhere, and continue with the same call.
+`copy_files` gives every file its own key, for a store that nothing else reads yet: a backup. It may be stopped
+anywhere, and continues with the same call. sldb.backup.installing makes a database in a store in use.
 """
 
 from __future__ import annotations
@@ -15,21 +13,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from lambda_handlers.actions.clone_mark import is_mark_of, mark, read_mark
 from lambda_handlers.host import Host
 from lambda_handlers.storage import listing as listings
 from lambda_handlers.storage import verification
 from lambda_handlers.storage.listing import Listing, list_files, side_by_side
-from lambda_handlers.storage.log.keys import FOLD_LEVEL, LtxName, transaction
+from lambda_handlers.storage.log.keys import LtxName, transaction
 from lambda_handlers.storage.log.ltx import Header
-from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.storage.pages.page_map_binding import bind
 from lambda_handlers.storage.verification import Verified, verify
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import AlreadyExists, NotFound, ObjectStore, StoreError, Unavailable
 from lambda_handlers.wire import SldbError
 from sldb.progress.protocol import SILENT, Progress
+
+T = TypeVar("T")
 
 TRIES = 10  # while files vanish; maintenance removes some once in minutes
 SMALL_BYTES = 1 << 20  # a larger file is sent as it is read, for the second time
@@ -100,13 +99,13 @@ def copy_files(
         }
         if not _same_history(source, target, before.keys() & listing.sizes.keys()):
             before = {}  # so that each file is compared, and the first other one is named
-        copy = _Copy(source, target, source.database, there, host or Host(), progress)
+        copy = Copy(source, target, source.database, there, host or Host(), progress)
         fresh = copy.all({name: name for name in listing.sizes if name not in before}, listing)
         files = {**{name: before[name] for name in listing.sizes if name in before}, **copy.facts(fresh)}
-        newest = listings.read_header(source.store, source.database, _newest_file(listing))
+        newest = listings.read_header(source.store, source.database, newest_file(listing))
         return Copied(newest, tuple(files[name] for name in sorted(files)), copy.new_files, copy.new_bytes)
 
-    return _repeat(attempt, source.database)
+    return repeat(attempt, source.database)
 
 
 def _same_history(source: Source, target: ObjectStore, names: Iterable[LtxName]) -> bool:
@@ -120,90 +119,35 @@ def _same_history(source: Source, target: ObjectStore, names: Iterable[LtxName])
             target, source.database, newest
         )
     except NotFound as error:
-        raise _Vanished from error
+        raise Vanished from error
 
 
-def install(
-    source: Source, target: ObjectStore, database: str, progress: Progress = SILENT, host: Host | None = None
-) -> Copied:
-    """Make a database of these files in a store in use. Raises `exists` if the name has another database, and other
-    SldbErrors."""
-    return _repeat(lambda: _install(source, target, database, progress, host or Host()), source.database)
-
-
-def _install(source: Source, target: ObjectStore, database: str, progress: Progress, host: Host) -> Copied:
-    listing = source.files()
-    newest = listings.read_header(source.store, source.database, _newest_file(listing))
-    places = _places(listing)
-    there = list_files(target, database)
-    has_mark = places != {transaction(1): transaction(1)}
-    if there.sizes and not (
-        _is_ours(target, there, places, newest, source.database) if has_mark else set(there.sizes) == {transaction(1)}
-    ):
-        raise _exists(database)
-    copy = _Copy(source, target, database, there.sizes, host, progress)
-    if has_mark:
-        copy.put_mark(newest)
-    above = {name: place for name, place in places.items() if place.min_txid > 1}
-    bases = {name: place for name, place in places.items() if place.min_txid == 1}
-    try:
-        done = [*copy.all(above, listing), *copy.all(bases, listing)]
-    except _OtherBytes as error:
-        # Without a mark the first transaction itself takes the name, and this one is another database's.
-        raise error if has_mark else _exists(database) from error
-    return Copied(newest, copy.facts_in_order(done), copy.new_files, copy.new_bytes)
-
-
-def _exists(database: str) -> SldbError:
-    message = f"there is a database {database} already, and nothing of it is overwritten"
-    return SldbError("exists", message, "choose another name", applied="no")
-
-
-def _places(listing: Listing) -> dict[LtxName, LtxName]:
-    """Return the name in the target for each file: another one for transaction 1, if it is not all there is."""
-    if set(listing.sizes) == {transaction(1)}:
-        return {transaction(1): transaction(1)}
-    moved = {transaction(1): replace(transaction(1), level=FOLD_LEVEL)}
-    return {name: moved.get(name, name) for name in sorted(listing.sizes, reverse=True)}
-
-
-def _is_ours(target: ObjectStore, there: Listing, places: dict[LtxName, LtxName], newest: Header, source: str) -> bool:
-    """Return True if the name holds nothing but an earlier try of the same copy."""
-    try:
-        found = read_mark(target, there.database)
-    except StoreError as error:
-        raise store_error(error) from error
-    if found is None or not is_mark_of(found, source) or there.newest > newest.max_txid:
-        return False
-    return there.looks_unfinished or set(there.sizes) - {transaction(1)} <= set(places.values())
-
-
-def _newest_file(listing: Listing) -> LtxName:
+def newest_file(listing: Listing) -> LtxName:
     name = listing.newest_file
     assert name is not None  # a listing without files was refused
     return name
 
 
-def _repeat(attempt: Callable[[], Copied], database: str) -> Copied:
+def repeat(attempt: Callable[[], T], database: str) -> T:
     for _ in range(TRIES):
         try:
             return attempt()
-        except _Vanished:
+        except Vanished:
             continue
         except StoreError as error:
             raise store_error(error) from error
     raise SldbError("store_error", f"files of {database} vanish again and again while they are copied", "try again")
 
 
-class _OtherBytes(SldbError):
+class OtherBytes(SldbError):
     """An object of the copy is not the file of the source."""
 
 
-class _Vanished(Exception):
+class Vanished(Exception):
     """A file of the source is gone: another listing shows its replacement."""
 
 
-class _Copy:
+class Copy:
     def __init__(
         self,
         source: Source,
@@ -240,20 +184,12 @@ class _Copy:
         facts = self.facts(found)
         return tuple(facts[name] for name in sorted(facts))
 
-    def put_mark(self, newest: Header) -> None:
-        body = encode_ltx(mark(newest, self._source.database), ())
-        with suppress(AlreadyExists, Unavailable):
-            self._target.create(transaction(1).key(self._database), body)
-        found = read_mark(self._target, self._database)
-        if found is None or not is_mark_of(found, self._source.database):
-            raise SldbError("exists", f"another writer has made {self._database} meanwhile", applied="no")
-
     def _one(self, name: LtxName, place: LtxName, size: int) -> tuple[Verified, bool]:
         source = self._source
         try:
             file = verify(source.store, source.database, name, size, keeps_body=size <= SMALL_BYTES)
         except NotFound as error:
-            raise _Vanished from error
+            raise Vanished from error
         is_new = place not in self._there
         if not (is_new and self._create(file, place)):
             self._compare(file, place)
@@ -280,7 +216,7 @@ class _Copy:
         try:
             yield from verification.same_bytes(file, self._source.store.chunks(key), key)
         except NotFound as error:
-            raise _Vanished from error
+            raise Vanished from error
 
     def _compare(self, file: Verified, place: LtxName) -> None:
         key = place.key(self._database)
@@ -289,7 +225,7 @@ class _Copy:
                 return
         except NotFound as error:
             raise Unavailable(key, "was not written") from error
-        raise _OtherBytes(
+        raise OtherBytes(
             "corrupt",
             f"{key}: the object in the copy has other bytes than the file of {self._source.database}",
             "the copy is damaged, or of another database of that name: copy to another place",

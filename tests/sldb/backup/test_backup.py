@@ -15,7 +15,8 @@ from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import Action, SldbError
 from sldb.backup.backup import back_up, databases_in, restore, verify_backup
-from sldb.backup.copying import Copied, Source, install
+from sldb.backup.copying import Copied, Source
+from sldb.backup.installing import install
 from sldb.backup.manifest import Manifest, list_backups, read_manifest
 from tests.fakes.databases.engine import compact
 from tests.fakes.databases.service import container, run

@@ -152,7 +152,8 @@ def restore(
     names: Sequence[str],
     new_name: str | None,
 ) -> None:
-    """Make databases of the newest backups, with their history. No existing database is overwritten.
+    """Make databases of the newest backups, with their history. No existing database is overwritten: if one of the
+    names is taken, nothing is done.
 
     A database appears once all of it is there; if it is stopped before, the same command again goes on.
 
@@ -160,6 +161,7 @@ def restore(
       sldb backup restore s3://my-backups/orders --stack other --region eu-west-1
       sldb backup restore ~/backups --only main --as main-before
     """
+    from sldb.backup.backup import check_names
     from sldb.backup.backup import restore as bring_back
     from sldb.report import count, size
 
@@ -167,13 +169,28 @@ def restore(
         raise SldbError("bad_request", "--as names one database: add --only DATABASE")
     target, _ = _store(run)
     source = _open(run, place, place_profile, place_region, creates=False)
-    for manifest in _newest(source, names):
-        name = new_name or manifest.name.database
-        with progress.show() as shown:
-            made = bring_back(source, manifest, target, name, shown)
+    wanted = {new_name or manifest.name.database: manifest for manifest in _newest(source, names)}
+    check_names(source, wanted, target)
+    restored: list[str] = []
+    for name, manifest in wanted.items():
+        try:
+            with progress.show() as shown:
+                made = bring_back(source, manifest, target, name, shown)
+        except SldbError as error:
+            raise _stopped(error, restored, [each for each in wanted if each not in restored]) from None
+        restored.append(name)
         run.report_write(name)
         new = f"{count(made.new_files, 'new file')}, {size(made.new_bytes)}"
         messages.say(f"{name}: restored up to transaction {made.txid} ({new})")
+
+
+def _stopped(error: SldbError, restored: Sequence[str], left: Sequence[str]) -> SldbError:
+    """Add to an error which databases were restored before it, and return it."""
+    if restored:
+        error.details.pop("applied", None)  # it is about one database
+        outcome = f"restored: {', '.join(restored)}; not restored: {', '.join(left)}"
+        error.hint = f"{outcome}; the same command again goes on" + (f"; {error.hint}" if error.hint else "")
+    return error
 
 
 def _newest(store: Store, names: Sequence[str]) -> list[Manifest]:

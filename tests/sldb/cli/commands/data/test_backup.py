@@ -71,6 +71,48 @@ def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argume
     assert (status in (1, 2), says in err) == (True, True), err
 
 
+def test_restore_checks_all_names_before_it_changes_anything(tmp_path: Path) -> None:
+    source, place, target = filled(tmp_path / "db"), str(tmp_path / "backup"), str(tmp_path / "new")
+    ok("--local", str(source), "databases", "create", "third")
+    ok("--local", str(source), "backup", "create", place)
+    for name in ("other", "third"):  # the names after the first; `third` has one transaction, as the backup's has
+        ok("--local", target, "databases", "create", name)
+        ok("--local", target, "query", "--database", name, "CREATE TABLE mine (b)")
+    status, _, err = run_command(("--local", target, "backup", "restore", place))
+    assert (status, names_in(target)) == (1, ["other", "third"])
+    assert "other and third exist already" in err
+    assert "nothing was applied [exists]" in err
+    assert "--only other --as NAME" in err
+    assert "--only main restores the rest" in err
+    ok("--local", target, "backup", "restore", place, "--only", "main")
+    ok("--local", target, "backup", "restore", place, "--only", "other", "--as", "beside")
+    assert names_in(target) == ["beside", "main", "other", "third"]
+    status, _, err = run_command(("--local", target, "backup", "restore", place, "--only", "other"))
+    assert "other exists already" in err
+    assert "restores the rest" not in err
+
+
+def names_in(directory: str) -> list[str]:
+    found = json.loads(ok("--local", directory, "databases", "list", "--format", "json"))
+    return [each["name"] for each in found]
+
+
+def test_a_failure_in_the_middle_names_what_was_restored(tmp_path: Path) -> None:
+    source, place, target = filled(tmp_path / "db"), tmp_path / "backup", str(tmp_path / "new")
+    ok("--local", str(source), "databases", "create", "third")
+    ok("--local", str(source), "backup", "create", str(place))
+    (file,) = (place / "other").rglob("*-0000000000000002.ltx")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-3] + b"xyz")
+    status, _, err = run_command(("--local", target, "backup", "restore", str(place)))
+    assert (status, "main" in names_in(target)) == (1, True)
+    assert "nothing was applied" not in err
+    assert "restored: main; not restored: other, third" in err
+    file.write_bytes(whole)
+    ok("--local", target, "backup", "restore", str(place))
+    assert ok("--local", target, "query", ROWS, "--database", "other", "--format", "csv").split() == ["a", "1"]
+
+
 def test_damage_is_found_by_verify(tmp_path: Path) -> None:
     source, place = filled(tmp_path / "db"), tmp_path / "backup"
     ok("--local", str(source), "backup", "create", str(place), "--only", "main")
