@@ -38,6 +38,11 @@ class Destination:
         return self.directory is not None
 
     @property
+    def is_deployed(self) -> bool:
+        """True for a function in AWS, reached by AWS's own API as its logs are."""
+        return self.directory is None and self.url is None
+
+    @property
     def place(self) -> str:
         """The destination in words, for messages."""
         if self.directory is not None:

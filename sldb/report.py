@@ -97,5 +97,6 @@ def size(amount: float) -> str:
     raise AssertionError  # the last unit takes all
 
 
-def count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+def count(number: int, noun: str, plural: str = "") -> str:
+    """Return a text such as "1 row", "2 rows" or "3 entries"; `plural`: unless it is the noun with an s."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"

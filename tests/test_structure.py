@@ -144,7 +144,6 @@ TESTED_IN = {
     "tests/sldb/cli/test_contract.py": (
         "sldb.cli.command",
         "sldb.cli.commands.databases.databases",
-        "sldb.cli.commands.query.result",
         "sldb.cli.messages",
         "sldb.cli.settings",
     ),

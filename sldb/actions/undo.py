@@ -49,6 +49,10 @@ class Move:
         return cls(action, count, if_txid, ())
 
     @property
+    def pronoun(self) -> str:
+        return "it" if self.count == 1 else "them"
+
+    @property
     def subject(self) -> str:
         """The words "transaction 3 (DELETE, of 2026-11-24 10:00:00.123+09:00)"."""
         if not self.lines:
@@ -67,7 +71,9 @@ class Move:
         on from the first."""
         if not self.since:
             return ""
-        return f"Since the last undo there was another write: {_named(self.since)}."
+        writes = "another write" if len(self.since) == 1 else "other writes"
+        verb = "was" if len(self.since) == 1 else "were"
+        return f"Since the last undo there {verb} {writes}: {_named(self.since)}."
 
     def run(self, client: Client) -> dict[str, Any]:
         """Do the steps and return the reply. Raises `conflict` after another write."""
@@ -76,7 +82,8 @@ class Move:
     def outcome(self, reply: Mapping[str, Any]) -> str:
         """Return the reply of `run` as a sentence."""
         if not reply["changed"]:
-            return f"{self.subject} has nothing left to take back: {NOT_CHANGED}"
+            verb = "has" if self.count == 1 else "have"
+            return f"{self.subject} {verb} nothing left to take back: {NOT_CHANGED}"
         return f"{_DID[self.action]} {self.subject} · txid {reply['txid']}"
 
 

@@ -2,7 +2,7 @@
 
 It appears at once, as the server's own copies do (lambda_handlers.actions.clone): first a mark at the key of
 transaction 1 reserves the name, and the files that begin at transaction 1 come last. One at the key of the mark moves
-to level 1. A call that was stopped anywhere is continued by the same call.
+to level 1. The same call continues one stopped anywhere.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _exists(database: str) -> SldbError:
 
 
 def _places(listing: Listing) -> dict[LtxName, LtxName]:
-    """Return the name in the target for each file: another one for transaction 1, if it is not all there is."""
+    """Return the name in the target for each file: another one for transaction 1, unless it is alone."""
     if set(listing.sizes) == {transaction(1)}:
         return {transaction(1): transaction(1)}
     moved = {transaction(1): replace(transaction(1), level=FOLD_LEVEL)}

@@ -134,7 +134,7 @@ def say(text: str) -> None:
     if _current is not None:
         _current.note(text)
     else:
-        click.echo(_escape(text), err=True)
+        click.echo(_folded(_escape(text)) if sys.stderr.isatty() else _escape(text), err=True)
 
 
 def _is_terminal() -> bool:
@@ -162,6 +162,14 @@ def _displayed() -> Iterator[Display]:
 def _draw(display: Display, is_over: threading.Event) -> None:
     while not is_over.wait(REDRAW_SECONDS):
         display.tick()
+
+
+def _folded(text: str) -> str:
+    """Return a line in lines of the terminal, broken between words."""
+    from sldb.cli.streams import terminal_columns
+    from sldb.render.text import fold
+
+    return fold(text, terminal_columns())
 
 
 def _escape(text: str) -> str:

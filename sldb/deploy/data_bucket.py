@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sldb.aws.errors import OperationFailed
 from sldb.deploy.bucket_tags import owner_of, ownership_problem
 from sldb.deploy.versions import expire_temporary_objects, keep_versions
+from sldb.report import count
 from sldb.stack.ownership import TAG
 
 if TYPE_CHECKING:
@@ -57,5 +58,5 @@ def set_versions(account: Account, stack: str, parameters: Mapping[str, str], *,
         expire_temporary_objects(bucket)
     if not keep_versions(bucket, days):
         return ""
-    result = f"are kept for {days} days" if days else "are no longer kept"
+    result = f"are kept for {count(days, 'day')}" if days else "are no longer kept"
     return f"objects deleted from {bucket.name} from now on: their versions {result}"

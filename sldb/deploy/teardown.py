@@ -26,6 +26,7 @@ from sldb.deploy.progress import Progress, stack_failure
 from sldb.deploy.queues.change import delete_empty, kept_notes
 from sldb.deploy.storage.file_system import delete_file_system, file_systems
 from sldb.deploy.storage.options import has_files
+from sldb.report import count
 from sldb.stack.account import Account
 from sldb.stack.bucket import Bucket
 from sldb.stack.cloudformation import Stack
@@ -128,8 +129,8 @@ def tear_down(account: Account, plan: TeardownPlan, progress: Progress, *, delet
         delete_bucket(plan.bundle_bucket, BUNDLE_LAYOUT)
         progress.note(f"deleted the bucket of bundles {plan.bundle_bucket.name}")
     if delete_data and plan.data_bucket is not None:
-        count = delete_bucket(plan.data_bucket, DATA_LAYOUT)
-        progress.note(f"deleted {plan.data_bucket.name} with the {count} objects in it")
+        objects = delete_bucket(plan.data_bucket, DATA_LAYOUT)
+        progress.note(f"deleted {plan.data_bucket.name} with {count(objects, 'object')} in it")
     for name in plan.file_systems if delete_data else ():
         delete_file_system(account, name)
         progress.note(f"deleted the file system {name}; its backups in AWS Backup stay until they expire")

@@ -25,6 +25,7 @@ from sldb.access.stack_access import StackAccess
 from sldb.aws.endpoints import transport
 from sldb.aws.errors import aws_errors
 from sldb.doctor.finding import Finding, checked, ok
+from sldb.report import count
 from sldb.stack.api_addresses import REST_KIND, REST_STAGE, api_addresses, api_ids
 from sldb.stack.names import authorizer_function
 
@@ -68,7 +69,7 @@ class ApiChecks:
         states = [each.state(int(time.time() * 1000)) for each in listed(document)]
         if damaged := states.count("damaged"):
             hint = "`sldb token list` shows which; revoke and create them again"
-            return Finding("callers", "warn", f"{damaged} entries are damaged, and these callers refused", hint)
+            return Finding("callers", "warn", f"damaged, and refused: {count(damaged, 'caller')}", hint)
         if "active" not in states:
             return Finding("callers", "warn", "the APIs have no callers yet", "sldb token create NAME")
         return ok("callers", f"{states.count('active')} may use the APIs")

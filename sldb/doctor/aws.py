@@ -31,6 +31,7 @@ from sldb.doctor.queues import queue_findings
 from sldb.ops.status import Status, deployed, read_status
 from sldb.ops.status_report import move
 from sldb.progress.protocol import SILENT, Progress
+from sldb.report import count
 from sldb.stack.account import Account
 from sldb.stack.cloudformation import Stack
 from sldb.stack.state import StackState
@@ -202,9 +203,13 @@ def recoverable_days(account: Account, status: Status) -> Finding:
     except SldbError as error:
         return unchecked("deleted", error)
     if days != status.recoverable_days:
-        says = f"the bucket keeps deleted objects for {days} days, and the stack says {status.recoverable_days}"
+        says = (
+            f"the bucket keeps deleted objects for {count(days, 'day')}, and the stack says {status.recoverable_days}"
+        )
         return Finding("deleted", "warn", says, "sldb deploy --recoverable-days DAYS sets it again")
-    return ok("deleted", f"deleted objects can be recovered for {days} days" if days else "no deleted object is kept")
+    return ok(
+        "deleted", f"deleted objects can be recovered for {count(days, 'day')}" if days else "no deleted object is kept"
+    )
 
 
 def _locks(status: Status) -> Finding:

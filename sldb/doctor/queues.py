@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from lambda_handlers.wire import SldbError
 from sldb.aws.errors import aws_errors
 from sldb.doctor.finding import Finding, ok, unchecked
+from sldb.report import count
 from sldb.stack.account import Account
 from sldb.stack.queues import QueueCounts, count_messages
 from sldb.stack.state import StackState
@@ -37,7 +38,7 @@ def _counted(counts: QueueCounts) -> Finding | None:
     if counts.role == "queue":
         return ok("queue", f"{counts.name}: {counts.waiting:,} waiting, {counts.in_flight:,} in flight")
     if counts.total:
-        return Finding("queue", "warn", f"{counts.total:,} {counts.role} in {counts.name}", _NEXT[counts.role])
+        return Finding("queue", "warn", f"{count(counts.total, counts.noun)} in {counts.name}", _NEXT[counts.role])
     return ok("queue", f"no {counts.role}")
 
 

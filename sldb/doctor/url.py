@@ -11,6 +11,7 @@ from sldb.client import Client
 from sldb.doctor.finding import Finding, checked, ok
 from sldb.doctor.local import engine
 from sldb.progress.protocol import SILENT, Progress
+from sldb.report import count
 
 MAX_NAMES = 10  # in a finding
 
@@ -29,5 +30,5 @@ def rights(client: Client) -> Finding:
     """Return the databases that these credentials may read. Raises SldbError."""
     names = client.database_names()
     shown = ", ".join(names[:MAX_NAMES]) + (", …" if len(names) > MAX_NAMES else "")
-    noun = "1 database" if len(names) == 1 else f"{len(names):,} databases"
+    noun = count(len(names), "database")
     return ok("rights", f"{noun} can be read: {shown}" if names else "there is no database yet that can be read")

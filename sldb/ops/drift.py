@@ -15,6 +15,7 @@ from sldb.aws.errors import OperationFailed, aws_errors
 from sldb.aws.polling import Backoff, Sleep, poll
 from sldb.ops.status import serving
 from sldb.ops.status_report import write_table
+from sldb.report import count
 from sldb.stack.account import Account
 from sldb.stack.cloudformation import Stack
 
@@ -120,7 +121,10 @@ def show_drift(report: DriftReport, out: TextIO) -> None:
             rows.append((each.logical_id, "", "exists", f"{each.name} is gone"))
         rows += [(each.logical_id, one.property, *_unequal(one)) for one in each.differences]
     write_table(
-        out, f"no changes by hand in {report.checked} resources", ("resource", "property", "expected", "actual"), rows
+        out,
+        f"no changes by hand in {count(report.checked, 'resource')}",
+        ("resource", "property", "expected", "actual"),
+        rows,
     )
 
 

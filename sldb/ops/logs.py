@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lambda_handlers.wire import SldbError
 from sldb import moments
 from sldb.aws.errors import aws_errors
+from sldb.report import count
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -65,6 +66,7 @@ def stream(client: CloudWatchLogsClient, group: str, start_ms: int, pattern: str
                 "store_error",
                 f"there is no log {group}",
                 "it was deleted: `sldb deploy` creates it again",
+                log=group,
             ) from error
 
 
@@ -125,7 +127,7 @@ def _request(fields: dict[str, Any]) -> str:
     if fields.get("lock_wait_ms", 0) >= 1:
         notes.append(f"{fields['lock_wait_ms']:.0f} ms waiting for the lock")
     if "store_requests" in fields:
-        notes.append(f"{fields['store_requests']} store requests")
+        notes.append(count(fields["store_requests"], "store request"))
     line = f"{fields.get('database') or '-':<16}  {operation:<8}  {fields.get('ms', 0):>9,.1f} ms  {status:<4}"
     line += "  " + " · ".join(notes) if notes else ""
     return line.rstrip() + (f"\n{fields['traceback'].rstrip()}" if fields.get("traceback") else "")

@@ -10,7 +10,7 @@ from sldb.actions import databases as listing
 from sldb.deploy.tags import as_text
 from sldb.ops.alarms import ALARM, NO_DATA
 from sldb.render.text import escape
-from sldb.report import age
+from sldb.report import age, count
 
 if TYPE_CHECKING:
     from sldb.ops.alarms import AlarmInfo
@@ -26,7 +26,11 @@ def show_status(status: Status, out: TextIO, now: float) -> None:
         ("data", _data(status)),
         ("code", status.bundle[:12]),
         ("lock", _lock(status)),
-        *([("deleted", f"can be recovered for {status.recoverable_days} days")] if status.recoverable_days else []),
+        *(
+            [("deleted", f"can be recovered for {count(status.recoverable_days, 'day')}")]
+            if status.recoverable_days
+            else []
+        ),
         *([("boundary", status.permissions_boundary)] if status.permissions_boundary else []),
         *([("tags", as_text(status.tags))] if status.tags else []),
         *([("options", " ".join(status.options))] if status.options else []),
@@ -76,7 +80,7 @@ def _queue(status: Status) -> str:
         elif each.role == "queue":
             shown.append(f"{each.waiting:,} waiting, {each.in_flight:,} in flight")
         elif each.total:
-            shown.append(f"{each.total:,} {each.role}")
+            shown.append(count(each.total, each.noun))
     return ", ".join(shown)
 
 

@@ -72,7 +72,7 @@ class Display:
     def note(self, text: str) -> None:
         with self._guard:
             self.erase()
-            self._write(f"{_escape(text)}\n")
+            self._write(f"{_folded(_escape(text))}\n")
 
     @contextmanager
     def waiting(self, wait: Wait) -> Iterator[None]:
@@ -144,6 +144,13 @@ def _escape(text: str) -> str:
     from sldb.render.text import escape
 
     return escape(text)
+
+
+def _folded(text: str) -> str:
+    """Return the text in lines of the terminal, broken between words."""
+    from sldb.render.text import fold
+
+    return fold(text, shutil.get_terminal_size().columns or 80)
 
 
 def _clipped(text: str) -> str:

@@ -26,6 +26,11 @@ class QueueCounts:
     is_gone: bool = False
 
     @property
+    def noun(self) -> str:
+        """The noun for one of its messages: message, dead letter, failed invocation."""
+        return "message" if self.role == "queue" else self.role.removesuffix("s")
+
+    @property
     def name(self) -> str:
         return self.url.rpartition("/")[2]
 
@@ -38,6 +43,11 @@ def count_messages(client: Any, outputs: Mapping[str, str]) -> tuple[QueueCounts
     """Return the counts of the queues among the outputs of a stack. Raises SldbError."""
     found = ((role, outputs.get(name)) for role, name in OUTPUTS.items())
     return tuple(_counted(client, role, url) for role, url in found if url)
+
+
+def count_of(client: Any, url: str) -> int:
+    """Return the number of messages of a queue, those in flight, too; 0 if it is gone. Raises SldbError."""
+    return _counted(client, "queue", url).total
 
 
 def _counted(client: Any, role: str, url: str) -> QueueCounts:

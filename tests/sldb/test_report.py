@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lambda_handlers.wire import Column, Reply, Result
-from sldb.report import age, duration, outcomes, size, summary
+from sldb.report import age, count, duration, outcomes, size, summary
 
 ROWS = Result((Column("a", None),), [(1,), (2,)], 2)
 
@@ -42,6 +42,11 @@ def test_durations_and_ages() -> None:
     assert [age(s) for s in (0, 59, 119, 300, 7200, 200_000)] == ["0 s", "59 s", "119 s", "5 min", "2 h", "2 days"]
 
 
-@pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (999, "999 B"), (4096, "4.1 KB"), (12_345_678, "12.3 MB")])
-def test_sizes(count: int, text: str) -> None:
-    assert size(count) == text
+def test_counts() -> None:
+    assert [count(n, "row") for n in (0, 1, 1200)] == ["0 rows", "1 row", "1,200 rows"]
+    assert [count(n, "entry", "entries") for n in (1, 2)] == ["1 entry", "2 entries"]
+
+
+@pytest.mark.parametrize(("amount", "text"), [(0, "0 B"), (999, "999 B"), (4096, "4.1 KB"), (12_345_678, "12.3 MB")])
+def test_sizes(amount: int, text: str) -> None:
+    assert size(amount) == text

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sldb.aws.errors import OperationFailed, aws_errors
 from sldb.deploy.queues.options import NONE
+from sldb.report import count
 from sldb.stack.queues import OUTPUTS, QueueCounts, count_messages
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def change_notes(account: Account, state: StackState | None, parameters: Mapping
     queue, dead = counts["queue"], counts["dead letters"]
     if queue.total:
         raise OperationFailed(
-            f"refused: {_messages(queue.total)} of the queue have not run, and nothing would read them any more",
+            f"refused: the queue holds {count(queue.total, 'message')}, and nothing would read from it any more",
             "wait until they have (`sldb queue status`), or `sldb queue purge` deletes them",
             applied="no",
         )
@@ -39,7 +40,7 @@ def change_notes(account: Account, state: StackState | None, parameters: Mapping
         notes = [f"the queue {queue.name} stays, and is not read any more: let producers stop first"]
     if dead.total:
         notes.append(
-            f"{_messages(dead.total, 'dead letter')} stay in {dead.name}: `sldb queue redrive --from {dead.url}` sends "
+            f"{count(dead.total, 'dead letter')} left in {dead.name}: `sldb queue redrive --from {dead.url}` sends "
             "them to the new queue"
         )
     return tuple(notes)
@@ -49,8 +50,7 @@ def kept_notes(counts: tuple[QueueCounts, ...]) -> Iterator[str]:
     """Yield what stays of a stack that is taken down: the queues with messages in them."""
     for each in counts:
         if each.total:
-            what = "message" if each.role == "queue" else each.role.removesuffix("s")
-            yield f"the queue {each.name} stays, with {_messages(each.total, what)} in it: {each.url}"
+            yield f"the queue {each.name} stays, with {count(each.total, each.noun)} in it: {each.url}"
 
 
 def delete_empty(account: Account, counts: tuple[QueueCounts, ...]) -> tuple[QueueCounts, ...]:
@@ -66,7 +66,3 @@ def delete_empty(account: Account, counts: tuple[QueueCounts, ...]) -> tuple[Que
             with aws_errors(f"delete the queue {now.name}"):
                 account.queues.delete_queue(QueueUrl=now.url)
     return tuple(kept)
-
-
-def _messages(count: int, noun: str = "message") -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -39,6 +39,11 @@ def test_several_steps(client: Client) -> None:
     undo = Move.find(client)
     assert undo.warning.startswith("Since the last undo there was another write: transaction 11 (INSERT, of ")
     assert undo.sentence == f"{undo.warning} This takes back {undo.subject}."
+    run(client, "INSERT INTO t VALUES (2)")
+    undo = Move.find(client, count=2)
+    assert undo.warning.startswith("Since the last undo there were other writes: 2 transactions: 12 (INSERT, of ")
+    assert undo.outcome({"changed": False}).endswith(" have nothing left to take back: nothing was changed")
+    assert undo.pronoun == "them"
 
 
 def test_another_write_is_not_taken_back(client: Client) -> None:

@@ -44,6 +44,16 @@ def test_nothing_is_drawn_into_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pipe.getvalue() == "a line\n"
 
 
+def test_sentences_are_broken_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    sentence, screen = "as many words as " + "fill a line " * 12, terminal(monkeypatch)
+    progress.say(sentence)
+    with progress.show("pulling") as shown:
+        shown.note(sentence)
+    lines = screen.getvalue().splitlines()
+    assert max(map(len, lines)) <= COLUMNS
+    assert " ".join(" ".join(lines).split()) == " ".join((sentence * 2).split())
+
+
 def test_a_terminal_that_cannot_erase_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal(monkeypatch)
     monkeypatch.setenv("TERM", "dumb")

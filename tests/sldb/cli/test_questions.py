@@ -38,7 +38,7 @@ def names(home: Path) -> str:
 def test_a_no_changes_nothing(home: Path, sql: str, question: str) -> None:
     shown = on_terminal(home, "--local", "db", "query", sql, answers=[("Go on? [y/N]", "n\n")])
     assert question in shown.text
-    assert "sldb undo --local db reverts it" in shown.text
+    assert "sldb undo --local db reverts it" in " ".join(shown.text.split())
     assert "nothing was changed" in shown.text
     assert shown.status == 1
     assert names(home) == "a\nb\nc\n"

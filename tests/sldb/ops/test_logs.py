@@ -22,7 +22,7 @@ LINE = {
     "txid": 7,
     "cold": True,
     "lock_wait_ms": 36.3,
-    "store_requests": 5,
+    "store_requests": 1,
     "ms": 110.598,
     "status": 200,
 }
@@ -49,11 +49,12 @@ def test_a_line_for_each_request_and_the_lines_as_they_are(sldb: Commands) -> No
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d", each) for each in times)
     assert sldb.ok("logs", "--format", "table", "--since", times[0]).out.splitlines()[0].startswith(times[0])
     assert list(shown) == [
-        "orders            query         110.6 ms  200   txid 7 · cold · 36 ms waiting for the lock · 5 store requests",
+        "orders            query         110.6 ms  200   txid 7 · cold · 36 ms waiting for the lock · 1 store request",
         "Task timed out after 3.00 seconds",
     ]
     assert sldb.ok("logs", "--since", "1h", "--request-id", "old").out.count("\n") == 1
-    assert sldb.ok("logs", "--function", "deadlock-fix").out == ""
+    none = sldb.ok("logs", "--function", "deadlock-fix", "--request-id", "mine")
+    assert (none.out, none.err.startswith("no lines about mine since 2")) == ("", True)
 
 
 def test_more_events_than_a_page_holds(sldb: Commands) -> None:
@@ -69,6 +70,9 @@ def test_a_function_that_is_gone_and_a_stack_that_never_was(sldb: Commands) -> N
     sldb.client("logs").delete_log_group(logGroupName=GROUP)
     ran = sldb("logs")
     assert (ran.status, f"there is no log {GROUP}" in ran.err) == (3, True)
+    for function, option in (("read", "--readers"), ("authorizer", "--api token"), ("api", "--api token")):
+        ran = sldb("logs", "--function", function)
+        assert (ran.status, f"`sldb deploy {option}` adds one" in ran.err) == (1, True)
     for text in ("soon", "10x", "2999-01-01"):
         ran = sldb("logs", "--since", text)
         assert (ran.status, f"--since: got '{text}'" in ran.err) == (2, True)

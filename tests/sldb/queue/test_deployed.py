@@ -138,7 +138,7 @@ def test_a_dead_letter_is_seen_mended_and_applied_once(stack: Stack) -> None:
     assert run_command(["result", request_id])[0] == 1
     (letter,) = json.loads(stack.ok("queue", "peek", "--format", "json"))
     assert (letter["request_id"], letter["database"]) == (request_id, "main")
-    assert "1 dead letters in" in stack.doctor()
+    assert "1 dead letter in" in stack.doctor()
     stack.ok("query", "CREATE TABLE later (n)")
     assert stack.ok("queue", "redrive", "--yes").split() == [request_id]
     stack.drain()

@@ -68,5 +68,7 @@ def _confirm(ending: list[Listed], stack: str) -> bool:
 
 
 def _names(ending: list[Listed]) -> str:
+    from sldb.report import count
+
     names = ", ".join(one.name for one in ending[:MAX_NAMES]) + (", …" if len(ending) > MAX_NAMES else "")
-    return f"{'1 token' if len(ending) == 1 else f'{len(ending):,} tokens'} ({names})"
+    return f"{count(len(ending), 'token')} ({names})"

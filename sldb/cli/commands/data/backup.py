@@ -185,7 +185,7 @@ def restore(
 
 
 def _stopped(error: SldbError, restored: Sequence[str], left: Sequence[str]) -> SldbError:
-    """Add to an error which databases were restored before it, and return it."""
+    """Add the databases restored before it to an error, and return it."""
     if restored:
         error.details.pop("applied", None)  # it is about one database
         outcome = f"restored: {', '.join(restored)}; not restored: {', '.join(left)}"

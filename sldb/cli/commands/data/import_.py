@@ -95,10 +95,14 @@ def _enqueue(run: Run, client: Client, plan: Plan) -> int:
     from sldb.queue import rows
     from sldb.queue.sending import send
     from sldb.queue.stack_queue import open_queue
+    from sldb.report import count
 
     sent = send(open_queue(run.aws, run.stack), rows.messages(client, plan, sys.stdin.buffer))
     show_ids(run, sent)
-    messages.say(f"{len(sent):,} in the queue: sldb result ID tells of each once it has run")
+    messages.say(
+        f"sent to the queue: {count(len(sent), 'message')}; "
+        + run.complete_commands("`sldb result ID` tells of each once it has run")
+    )
     return 0
 
 

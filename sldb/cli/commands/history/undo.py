@@ -41,7 +41,7 @@ def undo(run: Run, steps: int, message: str | None, if_txid: int | None, yes: bo
             messages.say(NOT_CHANGED)
             return 1
         reply = move.run(client)
-    again = [f"to bring it back: {run.command_line('redo', *_count(steps))}"] if reply["changed"] else []
+    again = [f"to bring {move.pronoun} back: {run.command_line('redo', *_count(steps))}"] if reply["changed"] else []
     messages.show_reply(run.format, shown(reply), move.outcome(reply), *again)
     return 0
 
@@ -57,7 +57,10 @@ def _may_go_on(move: Move, where: str, *, sure: bool) -> bool:
     if sure or not move.warning:
         return True
     if not streams.can_ask():
-        hint = "`sldb history` shows them; --yes takes it back, --if-txid TXID does so if it is still the last write"
+        hint = (
+            f"`sldb history` shows them; --yes takes {move.pronoun} back, "
+            "--if-txid TXID does so if that is still the last write"
+        )
         raise unconfirmed(move, hint)
     messages.say_subject(where)
     messages.say(move.sentence)

@@ -41,6 +41,7 @@ def peek(run: Run, limit: int, failed: bool, waiting: bool) -> None:
     from lambda_handlers.shared import times
     from sldb.queue import letters
     from sldb.queue.stack_queue import is_fifo, open_queue
+    from sldb.render import FOR_PEOPLE
 
     messages.check_format(run.format)
     run.refuse_local("queue")
@@ -50,6 +51,9 @@ def peek(run: Run, limit: int, failed: bool, waiting: bool) -> None:
     url = _url(queue, failed=failed, waiting=waiting)
     total = int(queue.attributes(url)["ApproximateNumberOfMessages"])
     found = letters.peek(queue, url, limit)
+    if not found and run.format in FOR_PEOPLE:
+        messages.say(_nothing(failed=failed, waiting=waiting) if not total else _all_hidden(total))
+        return
     rows: list[list[Value]] = [
         [each.request_id, each.database, times.utc(each.sent_ms), each.deliveries, each.group, each.failure, each.body]
         for each in found
@@ -57,7 +61,8 @@ def peek(run: Run, limit: int, failed: bool, waiting: bool) -> None:
     messages.show_rows(run.format, _COLUMNS, rows)
     hidden = min(limit, total) - len(found)
     if hidden > 0 and is_fifo(url):
-        messages.say(f"{hidden:,} more are behind these: SQS shows the first messages of a group until they are gone")
+        more = f"{hidden:,} more {'is' if hidden == 1 else 'are'} behind these"
+        messages.say(f"{more}: SQS shows the first messages of a group until they are gone")
 
 
 @command("redrive", short_help="Send dead letters again.")
@@ -76,7 +81,8 @@ def redrive(run: Run, yes: bool, limit: int, failed: bool, source: str | None) -
       sldb queue redrive --failed --yes      failed invocations, to the queue
     """
     from sldb.queue import letters
-    from sldb.queue.stack_queue import open_queue
+    from sldb.queue.stack_queue import name_of, open_queue
+    from sldb.report import count
 
     run.refuse_local("queue")
     if failed and source:
@@ -84,12 +90,22 @@ def redrive(run: Run, yes: bool, limit: int, failed: bool, source: str | None) -
     queue = open_queue(run.aws, run.stack)
     own_arn = None if failed or source else queue.attributes(queue.url)["QueueArn"]
     url = source or _url(queue, failed=failed)
-    if not _confirmed(run, yes, f"Send the messages of {url.rpartition('/')[2]} to the queue again?", "redrive"):
+    question = f"Send the messages of {name_of(url)} to the queue again?"
+    if not yes and not _has_messages(queue, url):
+        messages.say(_nothing(failed=failed, name=name_of(url) if source else ""))
+        return 0
+    if not _confirmed(run, yes, question, "redrive"):
         return 1
     done = letters.redrive(queue, url, limit, own_arn=own_arn)
+    if not done.sent and not done.left:
+        messages.say(_nothing(failed=failed, name=name_of(url) if source else ""))
+        return 0
     for message in done.sent:
         click.echo(message.request_id)
-    messages.say(f"{len(done.sent):,} sent again; `sldb result ID` tells of each once it has run")
+    sent = f"{count(len(done.sent), 'message')} sent again"
+    messages.say(
+        run.complete_commands(f"{sent}; `sldb result ID` tells of each once it has run") if done.sent else sent
+    )
     for letter, reason in done.left:
         messages.say(f"left alone: {letter.message_id}: {reason}")
     return 1 if done.left else 0
@@ -107,21 +123,26 @@ def purge(run: Run, yes: bool, failed: bool, waiting: bool) -> int:
       sldb queue purge --waiting
     """
     from sldb.aws.errors import aws_errors
-    from sldb.queue.stack_queue import open_queue
-    from sldb.stack.queues import count_messages
+    from sldb.queue.stack_queue import name_of, open_queue
+    from sldb.report import count
+    from sldb.stack.queues import count_of
 
     run.refuse_local("queue")
     if failed and waiting:
         raise click.UsageError("--failed and --waiting exclude each other: give one of them")
     queue = open_queue(run.aws, run.stack)
     url = _url(queue, failed=failed, waiting=waiting)
-    total = next(each.total for each in count_messages(queue.client, queue.state.outputs) if each.url == url)
-    name = url.rpartition("/")[2]
-    if not _confirmed(run, yes, f"Delete {total:,} messages of {name}, for good?", "purge"):
+    total = count_of(queue.client, url)
+    name = name_of(url)
+    if not total:
+        messages.say(f"{_nothing(failed=failed, waiting=waiting)}: {NOT_CHANGED}")
+        return 0
+    about = f"about {count(total, 'message')}"
+    if not _confirmed(run, yes, f"Delete {about} of {name}, for good?", "purge"):
         return 1
     with aws_errors(f"purge the queue {name}"):
         queue.client.purge_queue(QueueUrl=url)
-    messages.say(f"about {total:,} messages are deleted; SQS takes up to a minute")
+    messages.say(f"deleted: {about} of {name}; SQS takes up to a minute")
     return 0
 
 
@@ -129,6 +150,25 @@ def _url(queue: StackQueue, *, failed: bool = False, waiting: bool = False) -> s
     if failed:
         return queue.failed_invocations_url
     return queue.url if waiting else queue.dead_letters_url
+
+
+def _nothing(*, failed: bool = False, waiting: bool = False, name: str = "") -> str:
+    """Return the sentence for no such messages."""
+    if name:
+        return f"no messages in {name}"
+    return "no failed invocations" if failed else "no messages wait in the queue" if waiting else "no dead letters"
+
+
+def _all_hidden(total: int) -> str:
+    from sldb.report import count
+
+    return f"{count(total, 'message')} there, and none to be shown now: others look at them, or run them; try again"
+
+
+def _has_messages(queue: StackQueue, url: str) -> bool:
+    from sldb.stack.queues import count_of
+
+    return bool(count_of(queue.client, url))
 
 
 def _confirmed(run: Run, yes: bool, question: str, name: str) -> bool:

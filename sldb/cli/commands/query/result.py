@@ -42,18 +42,35 @@ def result(run: Run, request_id: str, rows: bool) -> int:
         else:
             columns = ("request_id", "state", "txid", "time")
             messages.show_rows(run.format, columns, [[outcome[name] for name in columns]])
-    messages.say(_sentence(outcome))
+    messages.say(run.complete_commands(sentence(outcome, has_logs=run.destination.is_deployed)))
     return 0 if outcome["state"] == "applied" else 1
 
 
-def _sentence(outcome: dict[str, Any]) -> str:
+def sentence(outcome: dict[str, Any], *, has_logs: bool) -> str:
+    """Return the outcome in words. `has_logs`: in AWS, the function's log tells of failed attempts."""
     from sldb.moments import local
 
     match outcome["state"]:
         case "applied":
             return f"applied by transaction {outcome['txid']}, {local(outcome['time'])}"
         case "unknown":
-            return "the request was made more than an hour ago: if it was applied, that is forgotten"
+            said = "the request was made more than an hour ago: if it was applied, that is forgotten"
+            return f"{said}; {_logs(outcome['request_id'])}" if has_logs else said
         case _:
             since = f"not applied since {local(outcome['since'])}"
-            return f"{since}; if it is on its way, or in a queue (sldb queue status), it may still be"
+            if not has_logs:
+                return f"{since}; if it is on its way, it may still be"
+            may = "if it is on its way, or in a queue (`sldb queue status`), it may still be"
+            return f"{since}; {may}; {_logs(outcome['request_id'])}"
+
+
+def _logs(request_id: str) -> str:
+    """Return the command for the attempts in the log, from the making of the id on if it has its time."""
+    import shlex
+    import time
+
+    from lambda_handlers.wire import made_at
+
+    made = made_at(request_id)
+    hours = 24 if made is None else max(1, int((time.time() - made) // 3600) + 1)
+    return f"`sldb logs --since {hours}h --request-id {shlex.quote(request_id)}` shows why an attempt failed"

@@ -182,6 +182,8 @@ def _apply(deployment: Deployment, display: Display) -> StackState:
 
 
 def _show_result(run: Run, deployment: Deployment, state: StackState, display: Display) -> None:
+    from sldb.deploy.plan import Kind
+
     _print_json(run, deployment, state)
     function = state.outputs["FunctionName"]
     display.note(f"\n{run.stack} is ready: function {function}, databases in {state.databases_place}")
@@ -192,7 +194,8 @@ def _show_result(run: Run, deployment: Deployment, state: StackState, display: D
         display.note(f"{state.parameters['ApiDomain']} needs a record in its DNS that points at {target}")
     if "token" in addresses:
         display.note(f"a token for an application: {_next_command(run, 'token create NAME')}")
-    display.note(f"next: {_next_command(run, _FIRST_QUERY)}")
+    if deployment.plan.kind is Kind.CREATE:
+        display.note(f"next: {_next_command(run, _FIRST_QUERY)}")
 
 
 def _print_json(run: Run, deployment: Deployment, state: StackState) -> None:

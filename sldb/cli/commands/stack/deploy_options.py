@@ -25,7 +25,11 @@ class OptionGroup:
 
 operation_options = OptionGroup(
     click.option("--alarms", metavar="MAIL|ARN", help="Tell a mail address or a topic of trouble; none: no alarms."),
-    click.option("--metrics", metavar="KIND", help="auto (default: with alarms), stack, or databases: of each, too."),
+    click.option(
+        "--metrics",
+        metavar="KIND",
+        help="Metrics: auto (with alarms or a dashboard; default), stack (always), databases (those of each, too).",
+    ),
     click.option("--dashboard/--no-dashboard", default=None, help="With or without a dashboard in CloudWatch."),
     click.option("--tracing/--no-tracing", default=None, help="With or without trace ids of callers, and X-Ray."),
     click.option(

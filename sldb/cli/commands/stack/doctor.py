@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sldb.cli import messages, progress
+from sldb.cli import messages, progress, streams
 from sldb.cli.command import command
 from sldb.cli.run import Run
 
@@ -34,6 +35,7 @@ warning.
   sldb --local ~/databases doctor
   sldb doctor --store s3://bucket --endpoint http://127.0.0.1:9000
 """
+_MARGIN, _LEAST = 19, 20  # columns: before what a finding says, and of that at least
 _COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
@@ -97,6 +99,15 @@ def _show(finding: Finding) -> None:
     from sldb.render.text import escape
 
     state = click.style(f"{finding.state:<4}", fg=_COLORS[finding.state])
-    click.echo(f"{state}  {finding.check:<12} {escape(finding.says)}")
+    click.echo(f"{state}  {finding.check:<12} {_folded(escape(finding.says), _MARGIN)}")
     if finding.next:
-        click.echo(f"{'':<19}→ {escape(finding.next)}")
+        click.echo(f"{'':<{_MARGIN}}→ {_folded(escape(finding.next), _MARGIN + 2)}")
+
+
+def _folded(text: str, margin: int) -> str:
+    """Return a text behind a margin, on a terminal in lines broken between words."""
+    from sldb.render.text import fold
+
+    if not sys.stdout.isatty():
+        return text
+    return fold(text, max(streams.terminal_columns() - margin, _LEAST)).replace("\n", "\n" + " " * margin)

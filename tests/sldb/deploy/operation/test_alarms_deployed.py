@@ -56,7 +56,7 @@ def test_the_life_of_a_stacks_alarms(sldb: Commands) -> None:
     sldb.client("sns").create_topic(Name="ops")
     more = ("--metrics", "databases", "--dashboard", "--reserved-concurrency", "7", "--yes")
     ran = sldb.ok("deploy", "--alarms", TOPIC, *more)
-    assert "7 invocations at a time are reserved" in ran.err
+    assert "reserved for the query function: 7 invocations at a time" in ran.err
     reserved = sldb.client("lambda").get_function_concurrency(FunctionName="test-db-function")
     assert reserved["ReservedConcurrentExecutions"] == 7
     assert json.loads(sldb.client("cloudwatch").get_dashboard(DashboardName="test-db")["DashboardBody"])["widgets"]

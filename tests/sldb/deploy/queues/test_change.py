@@ -41,7 +41,7 @@ def test_a_queue_is_made_changed_and_left_behind_with_its_messages(sldb: Command
     send(sqs, first["QueueUrl"])
     refused = sldb("deploy", "--queue", "standard", "--queue-batch", "0", "--yes")
     assert refused.status == 1
-    assert "refused: 1 message of the queue have not run" in refused.err
+    assert "refused: the queue holds 1 message, and nothing would read from it any more" in refused.err
     sqs.purge_queue(QueueUrl=first["QueueUrl"])
     send(sqs, first["DeadLettersUrl"])
     changed = sldb.ok("deploy", "--queue", "standard", "--queue-batch", "0", "--yes")
