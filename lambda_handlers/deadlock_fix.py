@@ -2,7 +2,8 @@
 
 First it frees, by id, the locks of the stack that are past their maximum age: their writers are dead. Waiting writers
 do the same, so this matters only for databases without writes, which would keep old locks. Then it maintains the
-databases (`maintenance`); of all functions it alone may delete objects.
+databases (`maintenance`); of all functions it alone may delete objects. In a directory it also removes old objects that
+belong to no database (`leftovers`).
 
 Event   anything; {"maintain": "main"} starts a pass over that database at once. One with the `stack` of another
         function is refused
@@ -24,6 +25,7 @@ from lambda_handlers.locks.build import build_lock
 from lambda_handlers.locks.protocol import Sweep, WriteLock
 from lambda_handlers.log import Log, trace
 from lambda_handlers.settings import BadSetting, Settings, stack_of
+from lambda_handlers.storage.upkeep.leftovers import Leftovers
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from lambda_handlers.store.open import open_store
 from lambda_handlers.store.protocol import detail_of
@@ -42,24 +44,27 @@ def handler(event: object, context: Any = None) -> dict[str, Any]:
         return _failure(wrong_stack(str(meant), own))
     try:
         settings = Settings.from_environment(os.environ)
-        lock, maintenance = _kept(settings)
+        lock, maintenance, leftovers = _kept(settings)
     except BadSetting as error:
         Log().error("bad_setting", message=str(error))
         return _failure(SldbError("internal", str(error), "deploy the stack again: sldb deploy"))
     log = Log.of(settings, host.now)
     reply = free_locks(lock, host, log, min(deadline, host.now() + LOCKS_SECONDS))
     reports = maintenance.run(deadline, _requested(event))
+    if leftovers is not None:
+        leftovers.remove(maintenance.store_time)
     if reply["statusCode"] == 200:
         reply["body"]["maintained"] = [report.encode() for report in reports]
     return reply
 
 
 @lru_cache(maxsize=4)
-def _kept(settings: Settings) -> tuple[WriteLock, Maintenance]:
+def _kept(settings: Settings) -> tuple[WriteLock, Maintenance, Leftovers | None]:
     """Return the state that a container keeps from one invocation to the next."""
     host, store = Host(), open_store(settings)
     log = Log.of(settings, host.now)
-    return build_lock(settings, store, host), Maintenance(store, host, log, settings.retention_days)
+    leftovers = None if settings.store.startswith("s3:") else Leftovers(store, host, log)
+    return build_lock(settings, store, host), Maintenance(store, host, log, settings.retention_days), leftovers
 
 
 def _requested(event: object) -> str | None:

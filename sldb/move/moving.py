@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lambda_handlers.host import Host
+from lambda_handlers.store.protocol import StoreError
 from lambda_handlers.wire import SldbError
 from sldb.backup.backup import databases_in
 from sldb.backup.copying import Copied, CopiedFile, Source, copy_files
@@ -72,7 +73,20 @@ class Move:
         """Let the stack write again where its databases are."""
         if state.parameters.get("Migration", NO_MIGRATION) == NO_MIGRATION:
             raise SldbError("bad_request", "the databases of this stack are not being moved", applied="no")
+        self._clear(state)
         self.deploy(StorageChoices(migration=NO_MIGRATION))
+
+    def _clear(self, state: StackState) -> None:
+        """Remove the slices of files that are not finished: once the function of the move is gone, none may reach a
+        file system that the stack does not use."""
+        bucket, files = self.stores(state)
+        try:
+            files.list_directories("")  # which clears them, as for a new move
+        except StoreError as error:
+            self.note(f"what the file system has of unfinished files stays until the next move: {error}")
+        finally:
+            bucket.close()
+            files.close()
 
     def _copy(self, state: StackState, known: Mapping[str, tuple[CopiedFile, ...]]) -> Known:
         """Copy what is missing of every database; return the files of the copies. Raises SldbError."""

@@ -29,6 +29,8 @@ from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.storage.log.keys import (
     database_names,
     database_prefix,
+    move_key,
+    moves_prefix,
     parse_ltx_key,
     parse_page_map_key,
     upload_key,
@@ -41,7 +43,6 @@ LISTED = 1000
 MAX_BYTES = 1 << 50
 _UPLOAD = re.compile(r"[0-9a-f]{16}")
 _PART = re.compile(r"[0-9]{5}-[0-9a-f]{32}")
-_MOVES = "_moves/"  # no database can have that name
 
 
 def push_part(context: ActionContext, action: Action) -> dict[str, Any]:
@@ -81,7 +82,7 @@ def file_names(context: ActionContext, action: Action) -> dict[str, Any]:
     arguments.known(action)
 
     def names() -> dict[str, Any]:
-        context.store.delete_many([info.key for info in context.store.list_objects(_MOVES)])
+        context.store.delete_many([info.key for info in context.store.list_objects(moves_prefix())])
         return {"names": database_names(context.store.list_directories(""))}
 
     return _answered(names)
@@ -103,7 +104,7 @@ def file_create(context: ActionContext, action: Action) -> dict[str, Any]:
     _check_moves(context, action)
     given = arguments.known(action, "key", "upload", "start", "total", "body")
     key, upload = _file_key(given), _text(given, "upload", _UPLOAD)
-    with_slices = _Slices(context, given, lambda start: f"{_MOVES}{upload}/{start}")
+    with_slices = _Slices(context, given, lambda start: move_key(upload, start))
     return _answered(lambda: {"etag": with_slices.store(key, again=False)})
 
 

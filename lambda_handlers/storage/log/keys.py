@@ -15,10 +15,12 @@ Below the store's prefix (the layout of Litestream 0.5 on S3):
     <database>/uploads/<id>/<part>      parts of a file being pushed
     _replies/<nonce>                    a reply too large for the log of requests
     _replies/<nonce>.jsonl.gz           too many rows for a reply; no database can have the name _replies
+    _replies/<nonce>-<database>.jsonl.gz    the same in a store without URLs; <database> is a hash of its name
     _replies/<nonce>.json, .ndjson      a response too large for HTTP behind Lambda
     _streams/<sha256>                   an open transaction too large for its token
     _keys/transactions                  the secret key by which the stack knows its own tokens
     _cancel/<hash of a request id>      the marks that cancel requests with this id
+    _moves/<id>/<start>                 a slice of a file on its way from another store
 
 Levels are 4 lower-case hex digits, txids 16. Anything not named <txid>-<txid>.ltx is ignored by Litestream.
 """
@@ -38,7 +40,7 @@ SNAPSHOT_LEVEL = 9
 _FILE_KEY = re.compile(r"([0-9a-f]{4})/([0-9a-f]{16})-([0-9a-f]{16})\.(ltx|pages|2\.pages|part\.pages)")
 
 _REPLY_KEY = re.compile(r"_replies/[0-9a-f]{16}")
-_ROWS_KEY = re.compile(r"_replies/[0-9a-f]{16}\.jsonl\.gz")
+_ROWS_KEY = re.compile(r"_replies/([0-9a-f]{16})(-[0-9a-f]{16})?\.jsonl\.gz")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -139,14 +141,35 @@ def reply_key(nonce: str) -> str:
     return f"{replies_prefix()}{nonce}"
 
 
-def rows_key(nonce: str) -> str:
-    """Return the key of the rows of a reply. `nonce`: 16 hex digits."""
-    return f"{replies_prefix()}{nonce}.jsonl.gz"
+def rows_key(nonce: str, database: str | None = None) -> str:
+    """Return the key of the rows of a reply. `nonce`: 16 hex digits. `database`: of the request, in a store without
+    URLs: who has the nonce, and no right to the database, finds no rows."""
+    if database is None:
+        return f"{replies_prefix()}{nonce}.jsonl.gz"
+    import hashlib  # a cold start does not need it
+
+    return f"{replies_prefix()}{nonce}-{hashlib.sha256(database.encode()).hexdigest()[:16]}.jsonl.gz"
+
+
+def rows_nonce(key: str) -> str:
+    """Return the nonce of a key that `rows_key` has made."""
+    match = _ROWS_KEY.fullmatch(key)
+    assert match, key
+    return match[1]
 
 
 def response_key(nonce: str, ending: str) -> str:
     """Return the key of a response to HTTP. `nonce`: 16 hex digits; `ending`: json or ndjson."""
     return f"{replies_prefix()}{nonce}.{ending}"
+
+
+def moves_prefix() -> str:
+    return "_moves/"
+
+
+def move_key(upload_id: str, start: int) -> str:
+    """Return the key of a slice of a file on its way from another store. `upload_id`: 16 hex digits."""
+    return f"{moves_prefix()}{upload_id}/{start}"
 
 
 def streams_prefix() -> str:

@@ -86,6 +86,7 @@ class Maintenance:
     host: Host
     log: Log
     retention_days: float
+    store_time: float = 0.0  # unix seconds by the store's clock, at the last pass; 0 before the first
     _seen: dict[str, _Seen] = field(default_factory=dict)
     _databases: tuple[str, ...] = ()
     _listed_at: float = float("-inf")
@@ -218,6 +219,7 @@ class Maintenance:
                 uploads[info.key] = info.modified_at
             elif info.key == maintenance_key(database):
                 store_time = info.modified_at
+        self.store_time = max(self.store_time, store_time)
         files = {name: HeadFile(name, size, name in mapped) for name, size in sizes.items()}
         dates = Listing(written_at, page_maps, uploads, store_time, lease.taken_at, self.host.now(), mark_at)
         return _Listing(files, dates)

@@ -12,7 +12,7 @@ import pytest
 
 from lambda_handlers.host import Host
 from lambda_handlers.service import Service
-from lambda_handlers.storage.log.keys import snapshot
+from lambda_handlers.storage.log.keys import move_key, moves_prefix, snapshot
 from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import Action, SldbError
@@ -224,6 +224,26 @@ def test_nothing_is_written_between_the_last_copy_and_the_switch(stack: Stack) -
     stack.move("efs")
     assert True in refused
     assert False in refused
+
+
+def test_an_abort_leaves_no_slice_of_a_file(stack: Stack) -> None:
+    """The function of the move is the last that reaches a file system which the stack does not use."""
+    stack.parameters["Migration"] = "files"
+    slice_ = move_key("a" * 16, 0)
+    stack.directory.create(slice_, b"x")
+    stack.abort("efs")
+    assert stack.parameters["Migration"] == NO_MIGRATION
+    assert [info.key for info in stack.directory.list_objects(moves_prefix())] == []
+
+
+def test_an_abort_whose_function_does_not_answer_goes_on(stack: Stack) -> None:
+    def fail() -> None:
+        if stack.steps == 1:
+            raise SldbError("internal", "the function crashed")
+
+    stack.parameters["Migration"], stack.at_step = "files", fail
+    stack.abort("efs")
+    assert stack.parameters["Migration"] == NO_MIGRATION
 
 
 def test_a_move_to_where_the_databases_are_is_refused(stack: Stack) -> None:
