@@ -2,8 +2,8 @@
 
 First it frees, by id, the locks of the stack that are past their maximum age: their writers are dead. Waiting writers
 do the same, so this matters only for databases without writes, which would keep old locks. Then it maintains the
-databases (`maintenance`); of all functions it alone may delete objects. In a directory it also removes old objects that
-belong to no database (`leftovers`).
+databases (`maintenance`); of all functions it alone may delete objects. In a directory it also removes old objects of
+no database (`leftovers`).
 
 Event   anything; {"maintain": "main"} starts a pass over that database at once. One with the `stack` of another
         function is refused

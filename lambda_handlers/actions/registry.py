@@ -43,6 +43,7 @@ ACTIONS: dict[str, str] = {
     "rename_database": "lambda_handlers.actions.rename_database:rename_database",
     "result": "lambda_handlers.actions.result:result",
     "restore": "lambda_handlers.actions.past.restore:restore",
+    "rows": "lambda_handlers.actions.transfer.rows:rows",
     "set_database": "lambda_handlers.actions.create_database:set_database",
     "undo": "lambda_handlers.actions.past.undo:undo",
 }

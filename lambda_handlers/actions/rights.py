@@ -52,6 +52,7 @@ NEEDS: dict[str, Needs] = {
     "rename_database": Needs(writes=True, writes_to="to"),
     "restore": _WRITES,
     "result": _READS,
+    "rows": _READS,
     "set_database": _WRITES,
     "undo": _WRITES,
 }

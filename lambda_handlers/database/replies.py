@@ -5,11 +5,13 @@ Responses to HTTP larger than a reply of the function go there too, made of such
 
 Rows go there while SQLite returns them, compressed, so that a result of any size takes a few parts of memory and
 nothing of /tmp. Inside the server they are known by the object's key; the URL for the client is created again for each
-reply, because it expires within minutes. A key from any source is read or signed only if it has the form that this
-module uses.
+reply, because it expires within minutes. A store without URLs (a directory, such as EFS) has rows, too: the address for
+the client names them for the action `rows` (`actions.transfer.rows`), and they leave in parts. A key from any source is
+read or signed only if it has the form of this module's.
 
 In a bucket the lifecycle rule of the stack removes old objects: the query function may delete nothing. A store without
-URLs (a directory) has no such rule; there each write removes older objects.
+URLs has no such rule; there the scheduled function removes rows (`storage.upkeep.leftovers`), and each write the older
+objects.
 """
 
 from __future__ import annotations
@@ -31,11 +33,12 @@ from lambda_handlers.storage.log.keys import (
     reply_key,
     response_key,
     rows_key,
+    rows_nonce,
 )
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.metered import MeteredStore
-from lambda_handlers.store.protocol import CHUNK_BYTES, AlreadyExists, StoreError, Unavailable
-from lambda_handlers.wire import Reply, Result, Row, SldbError, StoredRows, encode_line
+from lambda_handlers.store.protocol import CHUNK_BYTES, AlreadyExists, Refused, StoreError, Unavailable
+from lambda_handlers.wire import ROWS_ADDRESS, Reply, Result, Row, SldbError, StoredRows, encode_line
 
 URL_SECONDS = 900.0
 KEPT_SECONDS = 86_400.0
@@ -44,6 +47,7 @@ MAX_BYTES = 1 << 30  # of the rows of one statement, before they are compressed
 HELD_BYTES = 1 << 20  # of a reply, where a spool takes further rows
 MEMORY_REPLIES = 8  # replies of the usual limit for results without stored rows, if the client gets one body
 _TOKEN_BYTES = 66_000  # of the token of a transaction in a reply, at most
+_NO_ROOM = "they do not fit into one reply of the function (6 MB)"
 _LEVEL = 1  # of zlib: three times as fast as the default level
 _GZIP = 16 + zlib.MAX_WBITS
 _ROWS_BETWEEN_CHECKS = 256
@@ -56,14 +60,18 @@ class Replies:
         self._host = host
         self._has_urls: bool | None = None  # until it is known
 
-    def send_rows(self, rows: Iterable[Row], deadline: Deadline) -> StoredRows:
-        """Store rows as an object, and return its key. Raises `too_large`, `query_timeout` and what `rows` raises."""
-        key = rows_key(self._host.nonce())
-        if not self.has_urls:
-            raise too_large("they do not fit into one reply of the function (6 MB)")
+    def send_rows(self, rows: Iterable[Row], deadline: Deadline, database: str) -> StoredRows:
+        """Store rows as an object, and return its key. Raises `too_large`, `query_timeout` and the errors of
+        `rows`. `database`: of the request."""
+        key = rows_key(self._host.nonce(), None if self.has_urls else database)
         stream = _CompressedRows(rows, deadline)
         try:
             self._create(key, stream)
+        except Refused as error:
+            if self.has_urls:
+                raise store_error(error, applied="no") from error
+            # The function that only reads may write nothing in a file system.
+            raise too_large(f"{_NO_ROOM}, and cannot be stored: {error}") from error
         except StoreError as error:
             raise store_error(error, applied="no") from error
         return StoredRows(key, stream.count)
@@ -81,7 +89,9 @@ class Replies:
         limit = run.reply_limit_bytes - (_TOKEN_BYTES if run.request.transaction else 0)
 
         def send(rows: Iterable[Row]) -> StoredRows:
-            return self.send_rows(rows, run.deadline)
+            if run.delivery.is_whole and not self.has_urls:
+                raise too_large(_NO_ROOM)
+            return self.send_rows(rows, run.deadline, run.request.database)
 
         if run.delivery.is_whole and self.has_urls:
             return ReplyRoom(limit // shares, send, limit * MEMORY_REPLIES)
@@ -128,10 +138,11 @@ class Replies:
     def _presigned(self, result: Result) -> Result:
         if result.stored is None:
             return result
-        urls = self._urls(result.stored.url) if is_rows_key(result.stored.url) else None
-        if urls is None:
-            raise SldbError("internal", "rows are stored as an object for which this store makes no URL")
-        return replace(result, stored=StoredRows(urls[0], result.stored.count))
+        key, count = result.stored.url, result.stored.count
+        if not is_rows_key(key):
+            raise SldbError("internal", "rows are stored under a key of no reply")
+        urls = self._urls(key)
+        return replace(result, stored=StoredRows(urls[0] if urls else f"{ROWS_ADDRESS}{rows_nonce(key)}", count))
 
     def keep(self, body: bytes) -> str:
         """Store the body of a reply for a day; return the key for `kept`."""

@@ -19,6 +19,7 @@ JSON = "application/json"
 NDJSON = "application/x-ndjson"
 TXID, REQUEST_ID = "x-sldb-txid", "x-sldb-request-id"  # headers of responses
 MIN_TXID, IDEMPOTENCY_KEY = "x-sldb-min-txid", "idempotency-key"  # of requests
+LINKS = "x-sldb-links"  # of requests, for the native routes
 EXPOSED_HEADERS = f"location, retry-after, {REQUEST_ID}, {TXID}"  # which web pages may read
 MAX_BODY_BYTES = 6 << 20  # of an event of Lambda's
 

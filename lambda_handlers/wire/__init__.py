@@ -26,7 +26,7 @@ from lambda_handlers.wire.errors import ERROR_CODES, ErrorCode, SldbError, bad_r
 from lambda_handlers.wire.hints import STACK_COMMANDS, with_options
 from lambda_handlers.wire.ids import made_at, new_request_id
 from lambda_handlers.wire.names import DATABASE_NAME, DEFAULT_DATABASE, DEFAULT_STACK
-from lambda_handlers.wire.reply import Column, Notice, Reply, Result, StoredRows
+from lambda_handlers.wire.reply import ROWS_ADDRESS, Column, Notice, Reply, Result, StoredRows
 from lambda_handlers.wire.request import Request, Statement
 from lambda_handlers.wire.values import (
     INTEGER_MAX,
@@ -48,6 +48,7 @@ __all__ = [
     "INTEGER_MAX",
     "INTEGER_MIN",
     "MAX_TXID_DIGITS",
+    "ROWS_ADDRESS",
     "STACK_COMMANDS",
     "Action",
     "Column",

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 from lambda_handlers.wire.errors import SldbError
 from lambda_handlers.wire.values import Row, decode_row, encode_row
 
+ROWS_ADDRESS = "sldb://rows/"  # with 16 hex digits: in a store without URLs, read by the action `rows`
+
 
 class Column(NamedTuple):
     name: str
@@ -37,7 +39,7 @@ class Notice(NamedTuple):
 class StoredRows:
     """Rows in an object of the store, because they exceed the reply limit: gzip, one JSON list per line."""
 
-    url: str  # presigned, for a GET, for minutes; inside the server the object's key
+    url: str  # presigned, for a GET, for minutes; or ROWS_ADDRESS and an id; inside the server the object's key
     count: int  # of rows
 
     def encode(self) -> dict[str, Any]:

@@ -77,8 +77,8 @@ class Move:
         self.deploy(StorageChoices(migration=NO_MIGRATION))
 
     def _clear(self, state: StackState) -> None:
-        """Remove the slices of files that are not finished: once the function of the move is gone, none may reach a
-        file system that the stack does not use."""
+        """Remove the slices of unfinished files: without the function of the move, no other one may reach a file system
+        out of use."""
         bucket, files = self.stores(state)
         try:
             files.list_directories("")  # which clears them, as for a new move

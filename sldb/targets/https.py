@@ -3,6 +3,8 @@
 Requests are sent again as to Lambda, and are as safe (`sldb.targets.remote`). A front may give up before the function
 does (API Gateway after 30 s): its 5xx means that the request may have run.
 
+Rows too many for a response have an address of their own, as for a direct invocation (`x-sldb-links`).
+
 Credentials (`sldb.targets.http_auth`) go to the target's own address only. A 303 is the address of a reply too large
 for the front: it is fetched without them. No other redirect is followed.
 """
@@ -29,6 +31,7 @@ from sldb.trace_parent import http_headers
 
 T = TypeVar("T")
 
+LINKS = "x-sldb-links"
 READ_SECONDS = 930.0  # Lambda's longest run is 900
 
 
@@ -118,7 +121,7 @@ class HttpsTarget(RemoteTarget):
     def _connection(self) -> UrlHttp:
         if self._http is None:
             auth = self._auth
-            headers = {**http_headers(), **auth.headers}
+            headers = {LINKS: "true", **http_headers(), **auth.headers}
             self._http = UrlHttp(self.name, headers, self.aws, self._read_seconds, is_signed=auth.kind == IAM)
         return self._http
 

@@ -60,10 +60,11 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "rename_database": {"to": "copy"},
     "restore": {"at": 1},
     "result": {"request_id": "r"},
+    "rows": {"id": "0" * 16},
     "set_database": {"foreign_keys": False},
     "undo": {},
 }
-READS = {"databases", "describe", "history", "pull", "pull_part", "pull_urls", "result"}
+READS = {"databases", "describe", "history", "pull", "pull_part", "pull_urls", "result", "rows"}
 COUNT = "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 20000) SELECT x FROM c"
 
 TEXT = "".join(sha256(bytes([n % 256, n >> 8])).hexdigest() for n in range(2000))  # too much for a token

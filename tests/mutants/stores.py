@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants.mutant import LOCKS, SERVER, Mutant
+from tests.mutants.mutant import ACTIONS, LOCKS, SERVER, STORAGE, Mutant
 
 # Of the scheduled function's role: the other roles have the same lines.
 PREFIX_OF_A_LIST = """                    s3:prefix: databases/*
@@ -278,5 +278,37 @@ MUTANTS = (
         "            lookups.open_anew(root, self.root)\n            names",
         "            names",
         (OVER_NFS + "test_the_directories_that_another_client_has_made_are_listed",),
+    ),
+    Mutant(
+        "rows in a file system belong to any database",
+        "callers",
+        HANDLERS + "storage/log/keys.py",
+        "    if database is None:\n",
+        "    if True:\n",
+        (ACTIONS + "transfer/test_rows.py::test_only_who_has_the_id_and_the_right_reads_them",),
+    ),
+    Mutant(
+        "rows in a file system go before their request is forgotten",
+        "4",
+        HANDLERS + "storage/upkeep/leftovers.py",
+        "store_time - ROWS_SECONDS",
+        "store_time - 3000",
+        (STORAGE + "upkeep/test_leftovers.py::test_each_kind_goes_at_its_age",),
+    ),
+    Mutant(
+        "replies of the log of requests go with rows",
+        "4",
+        HANDLERS + "storage/upkeep/leftovers.py",
+        "if is_rows_key(info.key) and",
+        "if",
+        (STORAGE + "upkeep/test_leftovers.py::test_each_kind_goes_at_its_age",),
+    ),
+    Mutant(
+        "parts of rows that end early are whole",
+        "http",
+        "sldb/targets/stored_rows.py",
+        "    if rest or not gzip.eof:",
+        "    if rest:",
+        (ACTIONS + "transfer/test_rows.py::test_damaged_rows_are_never_half_a_reply",),
     ),
 )

@@ -5,6 +5,8 @@ right. `read` refuses to write, whatever the caller may.
 
     idempotency-key         the `request_id`, unless the body has it
     x-sldb-min-txid         the `min_txid`, likewise
+    x-sldb-links            `true`: the client reads `rows_url`; rows too many for the response have one, as for a
+                            direct invocation
     x-sldb-txid             of the response: the transaction that was read or made
     x-sldb-request-id       of the response: the `request_id`
 """
@@ -22,6 +24,7 @@ from lambda_handlers.http.errors import HttpError
 from lambda_handlers.http.messages import (
     IDEMPOTENCY_KEY,
     JSON,
+    LINKS,
     MIN_TXID,
     REQUEST_ID,
     TXID,
@@ -43,7 +46,9 @@ from lambda_handlers.wire import (
 )
 
 # The actions that change nothing for other callers: `read` takes no other.
-READING_ACTIONS = frozenset({"cancel", "databases", "describe", "history", "pull", "pull_part", "pull_urls", "result"})
+READING_ACTIONS = frozenset(
+    {"cancel", "databases", "describe", "history", "pull", "pull_part", "pull_urls", "result", "rows"}
+)
 
 _EXAMPLE = 'POST {"query": "SELECT 1"} as application/json'
 
@@ -57,18 +62,22 @@ def event(http: HttpRequest, database: str, engine: Engine) -> HttpResponse:
 
 def query(http: HttpRequest, database: str, engine: Engine) -> HttpResponse:
     """Answer an event for this database."""
-    return _answer(_for_database(http, database), engine)
+    return _answer(_for_database(http, database), engine, links=_reads_links(http))
 
 
 def read(http: HttpRequest, database: str, engine: Engine) -> HttpResponse:
     """Answer an event for this database that writes nothing."""
     try:
-        return _answer(_for_database(http, database), engine, reads_only=True)
+        return _answer(_for_database(http, database), engine, reads_only=True, links=_reads_links(http))
     except SldbError as error:
         if error.code == "read_only" and not isinstance(error, HttpError):
             # The engine's hint is for those who invoke functions; here there are routes.
             error.hint = f"POST /{database}/query may write"
         raise
+
+
+def _reads_links(http: HttpRequest) -> bool:
+    return http.headers.get(LINKS) == "true"
 
 
 def _for_database(http: HttpRequest, database: str) -> dict[str, Any]:

@@ -143,7 +143,7 @@ def reply_key(nonce: str) -> str:
 
 def rows_key(nonce: str, database: str | None = None) -> str:
     """Return the key of the rows of a reply. `nonce`: 16 hex digits. `database`: of the request, in a store without
-    URLs: who has the nonce, and no right to the database, finds no rows."""
+    URLs: a caller with the nonce, and without a right to the database, finds no rows."""
     if database is None:
         return f"{replies_prefix()}{nonce}.jsonl.gz"
     import hashlib  # a cold start does not need it
@@ -152,7 +152,7 @@ def rows_key(nonce: str, database: str | None = None) -> str:
 
 
 def rows_nonce(key: str) -> str:
-    """Return the nonce of a key that `rows_key` has made."""
+    """Return the nonce of a key of `rows_key`."""
     match = _ROWS_KEY.fullmatch(key)
     assert match, key
     return match[1]

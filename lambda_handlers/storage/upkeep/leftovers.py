@@ -1,11 +1,11 @@
-"""The removal of objects that belong to no database, from a directory: a bucket has a lifecycle rule for them.
+"""The removal of objects of no database from a directory: a bucket has a lifecycle rule for them.
 
-rows of replies     after ROWS_SECONDS: for an hour a request that is sent again gets its first rows, and their reader
-                    may take a while (`database.replies`)
-slices of files     after MOVES_SECONDS: of a file that a move to this store did not finish (`actions.transfer.files`).
+rows of replies     after ROWS_SECONDS: for an hour a request sent again gets its first rows, and their reader may
+                    take a while (`database.replies`)
+slices of files     after MOVES_SECONDS: of an unfinished file of a move to this store (`actions.transfer.files`).
                     The next move removes them at once
 
-Their ages are by the store's clock. What a reader still reads is gone for it: it runs its statement again.
+Their ages are by the store's clock. Their reader, if there is one, runs its statement again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Leftovers:
     _looked_at: float = float("-inf")
 
     def remove(self, store_time: float) -> int:
-        """Remove what is old, if it is time to look; return the number of objects. An error goes into the log.
+        """Remove old objects, if it is time to look; return the number of objects. An error goes into the log.
         `store_time`: unix seconds by the store's clock, some time ago at most."""
         now = self.host.now()
         if 0 <= now - self._looked_at < PAUSE_SECONDS:

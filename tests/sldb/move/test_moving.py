@@ -227,7 +227,7 @@ def test_nothing_is_written_between_the_last_copy_and_the_switch(stack: Stack) -
 
 
 def test_an_abort_leaves_no_slice_of_a_file(stack: Stack) -> None:
-    """The function of the move is the last that reaches a file system which the stack does not use."""
+    """The function of the move is the last one with a way to a file system out of use."""
     stack.parameters["Migration"] = "files"
     slice_ = move_key("a" * 16, 0)
     stack.directory.create(slice_, b"x")

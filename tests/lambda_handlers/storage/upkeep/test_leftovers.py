@@ -1,4 +1,4 @@
-"""Objects that belong to no database: when they go, and that nothing else does."""
+"""Objects of no database: the age for their removal, and nothing else goes."""
 
 from __future__ import annotations
 
