@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from sldb.stack.state import StackState
 
 
-def find_adopted(account: Account, stack: str, state: StackState | None) -> tuple[str, tuple[str, ...]]:
+def find_adopted(
+    account: Account, stack: str, state: StackState | None, *, is_served: bool
+) -> tuple[str, tuple[str, ...]]:
     """Return the parameter ExistingBucket and the notes about it: a stack keeps its bucket, a new stack adopts the one
-    of an earlier stack. `state`: None for a new stack. Raises OperationFailed for a bucket of another stack."""
+    of an earlier stack. `state`: None for a new stack; `is_served`: its databases are in the bucket, not in a file
+    system. Raises OperationFailed for a bucket of another stack."""
     adopted = state.adopted_bucket if state else ""
     if state is not None and not adopted:
         return "", ()
@@ -29,8 +32,10 @@ def find_adopted(account: Account, stack: str, state: StackState | None) -> tupl
     _refuse_if_foreign(bucket, stack)
     if adopted:
         return adopted, ()
-    note = f"found the data of an earlier stack in {bucket.name}: the databases in it will be served again"
-    return bucket.name, (note,)
+    if is_served:
+        note = f"found the data of an earlier stack in {bucket.name}: the databases in it, if there are any, will be "
+        return bucket.name, (f"{note}served again",)
+    return bucket.name, (f"found the bucket {bucket.name} of an earlier stack: databases in it stay, and are not used",)
 
 
 def _refuse_if_foreign(bucket: Bucket, stack: str) -> None:

@@ -94,6 +94,7 @@ class _Start:
     line: Line
     repairs: bool
     queue_notes: tuple[str, ...]
+    chooses_storage: bool  # the user does
 
 
 def prepare(account: Account, order: Order, progress: Progress) -> Preparation:
@@ -122,7 +123,8 @@ def prepare(account: Account, order: Order, progress: Progress) -> Preparation:
         finish_rollback(stack, found, losses, progress, only_plan=order.only_plan)
     progress.note("working out the changes")
     queue_notes = change_notes(account, state, parameters)
-    start = _Start(stack, state, losses, tags, bucket, line, order.repairs, queue_notes)
+    chooses_storage = order.choices.storage.storage is not None
+    start = _Start(stack, state, losses, tags, bucket, line, order.repairs, queue_notes, chooses_storage)
     asks_for_versions = order.choices.recoverable_days is not None or previous.get("RecoverableDays", "0") != "0"
     return _plan(account, start, parameters, bundle, sets_versions=asks_for_versions)
 
@@ -221,9 +223,10 @@ def _stores(account: Account, start: _Start, chosen: Mapping[str, str]) -> tuple
     """Return the parameters of the stores that an earlier stack left behind, and the notes about them."""
     bucket, notes = "", tuple[str, ...]()
     if not start.losses.data:
-        bucket, notes = find_adopted(account, start.stack.name, start.state)
+        is_served = chosen.get("Storage") != EFS
+        bucket, notes = find_adopted(account, start.stack.name, start.state, is_served=is_served)
     check_subnets(account, chosen)
-    files, more = find_adopted_files(account, start.stack.name, start.state, chosen)
+    files, more = find_adopted_files(account, start.stack.name, start.state, chosen, is_asked_for=start.chooses_storage)
     return {"ExistingBucket": bucket, "ExistingFileSystem": files}, (*notes, *more)
 
 

@@ -14,6 +14,7 @@ The callers of the stack's APIs lose their rights before the stack is deleted: t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sldb.aws.errors import OperationFailed
@@ -25,7 +26,7 @@ from sldb.deploy.lock_vpc import free_abandoned
 from sldb.deploy.progress import Progress, stack_failure
 from sldb.deploy.queues.change import delete_empty, kept_notes
 from sldb.deploy.storage.file_system import delete_file_system, file_systems
-from sldb.deploy.storage.options import has_files
+from sldb.deploy.storage.options import EFS, IN_NEW_NETWORK, S3, has_files, options_of
 from sldb.report import count
 from sldb.stack.account import Account
 from sldb.stack.bucket import Bucket
@@ -72,6 +73,19 @@ class TeardownPlan:
         """The places that may have databases, for people."""
         bucket = [f"s3://{self.data_bucket.name}"] if self.data_bucket else []
         return " and ".join([*bucket, *(f"the file system {name}" for name in self.file_systems)])
+
+    def ways_back(self) -> Iterator[str]:
+        """Yield what stays, each with the command that serves it again, for people."""
+        parameters = self.state.parameters if self.state else {}
+        in_files, files = parameters.get("Storage") == EFS, ", ".join(self.file_systems)
+        if self.data_bucket and in_files:
+            yield f"the bucket {self.data_bucket.name} stays, too"
+        elif self.data_bucket:
+            option = f" --storage {S3}" if files else ""  # to be chosen, as there are two stores
+            yield f"the databases stay in s3://{self.data_bucket.name}: `sldb deploy{option}` serves them again,"
+        if files:
+            options = options_of(parameters) or IN_NEW_NETWORK
+            yield f"the databases stay in the file system {files}: `sldb deploy {options}` serves them again,"
 
 
 def plan_teardown(account: Account, stack: str, *, delete_data: bool = False) -> TeardownPlan:

@@ -9,22 +9,29 @@
 
 Stopped anywhere, the same command continues: files never change, so that a copy needs only those that are missing.
 `abort` goes back to the store in use, as long as the third step has not begun. The source keeps its files.
+
+Another database of the same name in the other store, left by an earlier stack, ends a move with `exists`: nothing of it
+is overwritten.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lambda_handlers.host import Host
+from lambda_handlers.storage.listing import list_files
+from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import StoreError
 from lambda_handlers.wire import SldbError
 from sldb.backup.backup import databases_in
-from sldb.backup.copying import Copied, CopiedFile, Source, copy_files
+from sldb.backup.copying import Copied, CopiedFile, OtherBytes, Source, copy_files
 from sldb.deploy.storage.options import EFS, FILES, FINAL, NO_MIGRATION, StorageChoices
 from sldb.move.function_store import FunctionStore
+from sldb.stack.ownership import TAG
 
 if TYPE_CHECKING:
     from lambda_handlers.store.protocol import ObjectStore
@@ -47,15 +54,29 @@ class Move:
     network: StorageChoices  # of a stack that has no file system yet
     deploy: Deploy
     note: Callable[[str], None]
-    progress: Progress
+    working: Callable[[], AbstractContextManager[Progress]]  # shows the copying while it is open
     sleep: Callable[[float], None] = field(default=time.sleep)
     host: Host = field(default_factory=Host)
 
+    def check(self, state: StackState, *, aborts: bool = False) -> None:
+        """Raise `bad_request` if there is nothing to move, or to take back."""
+        if aborts and not state.moving_to:
+            raise SldbError("bad_request", "the databases of this stack are not being moved", applied="no")
+        if not aborts and state.storage == self.target:
+            hint = (
+                f"`sldb migrate-storage {state.moving_to}` goes on with the move there, and with --abort takes it back"
+            )
+            raise SldbError(
+                "bad_request",
+                f"the databases of this stack are in {self.target} already",
+                hint if state.moving_to else "",
+                applied="no",
+            )
+
     def run(self, state: StackState) -> None:
         """Move the databases of a stack. Raises SldbError; the stack then serves them from where they were."""
-        if state.storage == self.target:
-            raise SldbError("bad_request", f"the databases of this stack are in {self.target} already", applied="no")
-        if state.parameters.get("Migration", NO_MIGRATION) == NO_MIGRATION:
+        self.check(state)
+        if not state.moving_to:
             network = self.network
             state = self.deploy(StorageChoices(None, network.vpc, network.subnets, network.create_vpc, FILES))
         self.note("copying the databases while they are in use")
@@ -68,11 +89,11 @@ class Move:
         known = self._copy(state, known)
         self.deploy(StorageChoices(storage=self.target, migration=NO_MIGRATION))
         self.note(f"moved {len(known)} database{'s' if len(known) != 1 else ''} to {self.target}")
+        self.note(_what_stays(state))
 
     def abort(self, state: StackState) -> None:
         """Let the stack write again where its databases are."""
-        if state.parameters.get("Migration", NO_MIGRATION) == NO_MIGRATION:
-            raise SldbError("bad_request", "the databases of this stack are not being moved", applied="no")
+        self.check(state, aborts=True)
         self._clear(state)
         self.deploy(StorageChoices(migration=NO_MIGRATION))
 
@@ -93,27 +114,83 @@ class Move:
         bucket, files = self.stores(state)
         source, target = (bucket, files) if self.target == EFS else (files, bucket)
         try:
-            copied: Known = {}
-            for name in databases_in(source):
-                found = self._copy_one(source, target, name, known.get(name, ()))
-                if found is not None:
-                    copied[name] = found.files
-            return copied
+            with self.working() as progress:
+                copy = _Copy(source, target, progress, self.host)
+                names = databases_in(source)
+                if not known and (others := sorted(set(databases_in(target)) - set(names))):
+                    progress.note(f"{', '.join(others)} in {self.target} will be served too, as found there")
+                found = {name: self._copy_one(copy, name, known.get(name, ()), state) for name in names}
+            return {name: copied.files for name, copied in found.items() if copied is not None}
         finally:
             bucket.close()
             files.close()
 
-    def _copy_one(
-        self, source: ObjectStore, target: ObjectStore, name: str, known: tuple[CopiedFile, ...]
-    ) -> Copied | None:
-        """Return the copy; None for the rest of a database that was never finished."""
+    def _copy_one(self, copy: _Copy, name: str, known: tuple[CopiedFile, ...], state: StackState) -> Copied | None:
+        """Return the copy; None for the rest of a database that was never finished. Raises SldbError, `exists` for
+        another database of its name."""
         try:
-            return copy_files(Source(source, name), target, known, self.progress, self.host)
+            found = copy.of(name, known)
         except SldbError as error:
             if error.code != "not_found":
                 raise
-            self.note(f"{name} is not a finished database, and stays: {error.message}")
+            copy.progress.note(f"{name} is not a finished database, and stays: {error.message}")
             return None
+        if found is None:
+            raise _taken(name, self.target, state)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """The copying of databases from a store to another."""
+
+    source: ObjectStore
+    target: ObjectStore
+    progress: Progress
+    host: Host
+
+    def of(self, name: str, known: tuple[CopiedFile, ...]) -> Copied | None:
+        """Return the copy of a database; None if there is another one of its name. Raises SldbError."""
+        try:
+            there = list_files(self.target, name).newest  # first: writers go on, in the source alone
+            if there > list_files(self.source, name).newest:
+                return None
+            return copy_files(Source(self.source, name), self.target, known, self.progress, self.host)
+        except OtherBytes:
+            return None
+        except StoreError as error:
+            raise store_error(error) from error
+
+
+def _taken(name: str, target: str, state: StackState) -> SldbError:
+    files, bucket = state.outputs.get("FileSystem", ""), state.outputs.get("DataBucket", "")
+    remove = (
+        f"`aws efs untag-resource --resource-id {files} --tag-keys {TAG}` lets the next move make another file system"
+        if target == EFS
+        else f"`aws s3 rm --recursive s3://{bucket}/databases/{name}/` removes the one there, if nobody needs it"
+    )
+    return SldbError(
+        "exists",
+        f"there is another database {name} in {target}, of an earlier stack, and nothing of it is overwritten",
+        f"`sldb migrate-storage {target} --abort` takes the move back; then {remove}",
+        database=name,
+        applied="no",
+    )
+
+
+def _what_stays(state: StackState) -> str:
+    """Return what becomes of the old files. `state`: before the last step of the move."""
+    if state.storage == EFS:
+        files = state.outputs.get("FileSystem", "")
+        return (
+            f"the file system {files} stays, with the files of before; `aws efs delete-file-system --file-system-id "
+            f"{files}` removes it once you do not need them"
+        )
+    place = f"s3://{state.outputs.get('DataBucket', '')}/databases/"
+    return (
+        f"the files of before stay in {place}; `aws s3 rm --recursive {place} --exclude '_*'` removes them once you do "
+        "not need them"
+    )
 
 
 def stores_of(account: Account, aws: AwsOptions) -> Stores:

@@ -1,5 +1,8 @@
 """The file system of a stack: a new stack adopts the one that an earlier stack of its name left behind, as it does with
-the data bucket. Found by its tag; its network is checked before anything is made."""
+the data bucket. Found by its tag; its network is checked before anything is made.
+
+A new stack in S3 beside such a file system would be one without its databases: it is made only if S3 is asked for.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from lambda_handlers.wire import SldbError
 from sldb.aws.errors import OperationFailed, aws_errors
-from sldb.deploy.storage.options import has_files, subnets_of
+from sldb.deploy.storage.options import IN_NEW_NETWORK, has_files, subnets_of
 from sldb.stack.ownership import TAG
 
 if TYPE_CHECKING:
@@ -19,12 +23,13 @@ _PAUSE_SECONDS, _TRIES = 2.0, 60  # until mount targets that are being deleted a
 
 
 def find_adopted_files(
-    account: Account, stack: str, state: StackState | None, wanted: Mapping[str, str]
+    account: Account, stack: str, state: StackState | None, wanted: Mapping[str, str], *, is_asked_for: bool
 ) -> tuple[str, tuple[str, ...]]:
     """Return the parameter ExistingFileSystem and the notes about it. `state`: None for a new stack; `wanted`: its
-    parameters from now on. Raises OperationFailed if several file systems have the stack's tag."""
+    parameters from now on; `is_asked_for`: the store is the user's choice. Raises OperationFailed if several file
+    systems have the stack's tag, or if there is one and the new stack would not mount it, without having been asked."""
     if not has_files(wanted):
-        return "", ()
+        return "", _left_aside(account, stack, is_asked_for=is_asked_for) if state is None else ()
     if state is not None and has_files(state.parameters):
         return state.parameters.get("ExistingFileSystem", ""), ()
     found = file_systems(account, stack)
@@ -39,6 +44,25 @@ def find_adopted_files(
         return "", ()
     name = found[0]["FileSystemId"]
     return name, (f"found the file system {name} of an earlier stack: it will be mounted again",)
+
+
+def _left_aside(account: Account, stack: str, *, is_asked_for: bool) -> tuple[str, ...]:
+    """Return the notes about file systems of an earlier stack beside a new one in S3. Raises as above."""
+    try:
+        names = ", ".join(each["FileSystemId"] for each in file_systems(account, stack))
+    except SldbError as error:  # a stack in S3 needs no right to EFS
+        return (f"it is not known whether an earlier stack left databases in a file system: {error.message}",)
+    if not names:
+        return ()
+    if is_asked_for:
+        return (f"the file system {names} of an earlier stack stays, and is not served",)
+    raise OperationFailed(
+        f"refused: an earlier stack {stack} left the file system {names}, and this one would be without the databases "
+        "in it",
+        f"sldb deploy {IN_NEW_NETWORK} (or --vpc and --subnets) serves them again; --storage s3 makes a stack without "
+        "them",
+        applied="no",
+    )
 
 
 def file_systems(account: Account, stack: str) -> list[dict[str, Any]]:

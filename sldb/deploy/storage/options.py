@@ -21,6 +21,7 @@ NETWORK = ("Vpc", "CreateVpc")  # parameters: a file system has its mount target
 
 # As in the template; a test compares them. ExistingFileSystem follows from what there is.
 STORAGE_DEFAULTS = {"Storage": S3, "Vpc": "", "Subnets": "", "CreateVpc": "false", "Migration": NO_MIGRATION}
+IN_NEW_NETWORK = f"--storage {EFS} --create-vpc"  # options
 _OPTIONS = {"Storage": "--storage", "Vpc": "--vpc", "Subnets": "--subnets", "CreateVpc": "--create-vpc"}
 _VPC, _SUBNET = re.compile(r"vpc-[0-9a-f]+"), re.compile(r"subnet-[0-9a-f]+")
 _NEED_THE_LIST = ("key", "iam")  # kinds of APIs whose callers only the access document knows
@@ -51,6 +52,15 @@ class StorageChoices:
 def has_files(values: Mapping[str, str]) -> bool:
     """Return True if the stack is to have a file system."""
     return values.get("Storage") == EFS or values.get("Migration", NO_MIGRATION) != NO_MIGRATION
+
+
+def options_of(values: Mapping[str, str]) -> str:
+    """Return the options of `sldb deploy` for a store as these parameters have it; empty for the default one."""
+    if values.get("Storage") != EFS:
+        return ""
+    if values.get("CreateVpc") == "true":
+        return IN_NEW_NETWORK
+    return f"--storage {EFS} --vpc {values.get('Vpc', '')} --subnets {values.get('Subnets', '')}"
 
 
 def subnets_of(values: Mapping[str, str]) -> tuple[str, ...]:

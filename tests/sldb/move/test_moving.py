@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from lambda_handlers.wire import Action, SldbError
 from sldb.deploy.storage.options import FINAL, NO_MIGRATION, StorageChoices
 from sldb.move.function_store import FunctionStore
 from sldb.move.moving import Move
-from sldb.progress.protocol import SILENT
+from sldb.progress.protocol import Silent
 from sldb.stack.state import StackState
 from tests.fakes.databases.engine import compact
 from tests.fakes.databases.service import container, run
@@ -28,6 +28,16 @@ from tests.fakes.stores.memory import memory_store
 from tests.fakes.targets.in_process import InProcess
 
 HOST = Host(start=ImmediateCall)  # one step after the other
+
+
+class Noted(Silent):
+    """A progress whose lines that stay are in a list."""
+
+    def __init__(self, notes: list[str]) -> None:
+        self._notes = notes
+
+    def note(self, text: str) -> None:
+        self._notes.append(text)
 
 
 class Killed(Exception):
@@ -40,6 +50,7 @@ class Stack:
 
     def __init__(self, directory: Path) -> None:
         self.parameters = {"Storage": "s3", "Migration": NO_MIGRATION, "Timeout": "60"}
+        self.notes: list[str] = []
         self.bucket: ObjectStore = memory_store()
         self.directory = DirectoryStore(directory)
         self.mover = container(self.directory, read_only=True, moves_files=True)
@@ -51,7 +62,8 @@ class Stack:
         self.at_step: Callable[[], object] = lambda: None
 
     def state(self) -> StackState:
-        return StackState("", "UPDATE_COMPLETE", parameters=dict(self.parameters))
+        outputs = {"DataBucket": "bucket", "FileSystem": "fs-1"}
+        return StackState("", "UPDATE_COMPLETE", parameters=dict(self.parameters), outputs=outputs)
 
     def stores(self, _: StackState) -> tuple[ObjectStore, ObjectStore]:
         assert self.parameters["Migration"] != NO_MIGRATION, "the function that moves files is gone"
@@ -104,13 +116,21 @@ class Stack:
             self.write()
 
     def move(self, target: str) -> None:
-        Move(self.stores, target, StorageChoices(), self.deploy, lambda _: None, SILENT, lambda _: None).run(
-            self.state()
-        )
+        self._mover(target).run(self.state())
 
     def abort(self, target: str) -> None:
-        Move(self.stores, target, StorageChoices(), self.deploy, lambda _: None, SILENT, lambda _: None).abort(
-            self.state()
+        self._mover(target).abort(self.state())
+
+    def _mover(self, target: str) -> Move:
+        progress = Noted(self.notes)
+        return Move(
+            self.stores,
+            target,
+            StorageChoices(),
+            self.deploy,
+            self.notes.append,
+            lambda: nullcontext(progress),
+            lambda _: None,
         )
 
     def ask(self, query: str, **more: Any) -> Any:
@@ -252,3 +272,47 @@ def test_a_move_to_where_the_databases_are_is_refused(stack: Stack) -> None:
             act()
         assert caught.value.code == "bad_request"
     assert stack.steps == 0
+
+
+def test_after_a_move_the_old_files_are_named_with_the_way_to_remove_them(stack: Stack) -> None:
+    stack.move("efs")
+    assert "stay in s3://bucket/databases/; `aws s3 rm --recursive s3://bucket/databases/" in stack.notes[-1]
+    stack.move("s3")
+    assert "fs-1 stays" in stack.notes[-1]
+    assert "aws efs delete-file-system --file-system-id fs-1" in stack.notes[-1]
+
+
+@pytest.mark.parametrize("rows", [1, 20])
+def test_another_database_of_the_name_ends_the_move_and_stays(stack: Stack, rows: int, tmp_path: Path) -> None:
+    """That of an earlier stack: with other files of the same names, or with later ones."""
+    service = container(stack.directory)
+    for number in range(rows):
+        run(service, f"CREATE TABLE other_{number} (a)", database="other")
+    before = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    with pytest.raises(SldbError) as caught:
+        stack.move("efs")
+    assert (caught.value.code, caught.value.details) == ("exists", {"database": "other", "applied": "no"})
+    assert all(word in (caught.value.hint or "") for word in ("migrate-storage efs --abort", "fs-1", "untag-resource"))
+    tables = run(service, "SELECT count(*) FROM sqlite_schema", database="other").results[0].rows
+    service.close()
+    assert tables == [(rows,)]
+    kept = {path for path in tmp_path.rglob("*") if path.is_file()}
+    assert kept >= set(before)
+    stack.abort("efs")
+    stack.write()
+    check(stack)
+
+
+def test_databases_that_only_the_other_store_has_are_named(stack: Stack) -> None:
+    service = container(stack.directory)
+    run(service, "CREATE TABLE t (a)", database="old")
+    service.close()
+    stack.move("efs")
+    assert [note for note in stack.notes if note.startswith("old in efs will be served too")]
+
+
+def test_during_a_move_the_way_back_is_named(stack: Stack) -> None:
+    stack.parameters |= {"Migration": FINAL}
+    with pytest.raises(SldbError) as caught:
+        stack.move("s3")
+    assert "sldb migrate-storage efs" in (caught.value.hint or "")

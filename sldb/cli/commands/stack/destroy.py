@@ -27,8 +27,9 @@ def destroy(run: Run, yes: bool, delete_data: bool) -> None:
 
     Only resources of sldb are touched: another stack or bucket of the same name is left alone.
     The callers of its APIs lose their rights, and their API keys are deleted.
-    The databases stay in their bucket, and a later `sldb deploy` of the same stack serves them again. With
-    --delete-data they are deleted as well, for good: that asks for the stack's name, or for --yes.
+    The databases stay in their bucket, and a later `sldb deploy` of the same stack serves them again; those in a file
+    system of EFS stay there, and `sldb deploy --storage efs` serves them. With --delete-data they are deleted as well,
+    for good: that asks for the stack's name, or for --yes.
 
     \b
       sldb destroy
@@ -85,5 +86,6 @@ def _say_what_stays(plan: TeardownPlan, display: Display, *, deleted: bool) -> N
         display.note(kept)
     if not plan.has_data or deleted:
         return
-    display.note(f"the databases stay in {plan.places}: `sldb deploy` serves them again,")
+    for place in plan.ways_back():
+        display.note(place)
     display.note("`sldb destroy --delete-data` deletes them")

@@ -59,20 +59,23 @@ def migrate_storage(run: Run, yes: bool, storage: str, abort: bool, **network: A
             with display.following():
                 return deployment.apply()
 
+    stores = stores_of(account, run.aws)
+    move = Move(stores, storage, StorageChoices(**network), deploy, display.note, progress.show)
+    move.check(state, aborts=abort)
     if not yes:
-        _confirm(run.stack, storage, state)
-    with progress.show() as shown:
-        stores = stores_of(account, run.aws)
-        move = Move(stores, storage, StorageChoices(**network), deploy, display.note, shown)
-        (move.abort if abort else move.run)(state)
+        _confirm(f"Take the move of {run.stack} back?" if abort else _question(run.stack, storage, state))
+    (move.abort if abort else move.run)(state)
 
 
-def _confirm(stack: str, storage: str, state: StackState) -> None:
+def _question(stack: str, storage: str, state: StackState) -> str:
+    seconds = state.parameters.get("Timeout", "60")
+    return f"Move the databases of {stack} to {storage}? Writes are refused at the end, for {seconds} s and more."
+
+
+def _confirm(question: str) -> None:
     if not streams.can_ask():
         message = "migrate-storage asks before it does anything, and there is no terminal"
         raise SldbError("bad_request", message, "add --yes to confirm it")
-    seconds = state.parameters.get("Timeout", "60")
-    question = f"Move the databases of {stack} to {storage}? Writes are refused at the end, for {seconds} s and more."
     if not click.confirm(question, err=True):
         click.echo(NOT_CHANGED, err=True)
         raise click.exceptions.Exit(1)
