@@ -20,7 +20,7 @@ from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 from moto.iam.access_control import PermissionResult
 from moto.moto_server.werkzeug_app import create_backend_app
-from moto.s3.models import FakeBucket
+from moto.s3.models import FakeBucket, S3Backend
 
 from sldb.emulator.calls.call import ACCOUNT, Answer, Call
 
@@ -41,6 +41,8 @@ class Moto:
         FakeBucket.get_permission = _says_nothing  # type: ignore[method-assign, assignment]  # as intended
         # Likewise its look at the policy of a bucket for access logs: `access_log_rules` has the right one.
         FakeBucket._log_permissions_enabled_policy = _allows_logs  # type: ignore[method-assign]
+        # moto forgets all versions of an object that is deleted after the bucket ceased to keep them, or fails.
+        S3Backend.delete_object = _delete_one_version  # type: ignore[method-assign, assignment]  # as intended
         # Nothing here starts a machine, and the 1,300 images of each region take 0.2 s to make.
         settings.ec2_load_default_amis = lambda: False
 
@@ -87,3 +89,20 @@ def _says_nothing(_bucket: FakeBucket, _action: str, _resource: str) -> Permissi
 
 def _allows_logs(*_: object, **__: object) -> bool:
     return True
+
+
+_delete_object = S3Backend.delete_object
+
+
+def _delete_one_version(
+    backend: S3Backend, bucket_name: str, key_name: str, version_id: str | None = None, bypass: bool = False
+) -> tuple[bool, dict[str, Any]]:
+    """Delete from a bucket that no longer keeps versions as from one that does: what it has kept stays."""
+    bucket = backend.get_bucket(bucket_name)
+    if bucket.versioning_status != "Suspended":
+        return _delete_object(backend, bucket_name, key_name, version_id, bypass)
+    bucket.versioning_status = "Enabled"
+    try:
+        return _delete_object(backend, bucket_name, key_name, version_id, bypass)
+    finally:
+        bucket.versioning_status = "Suspended"

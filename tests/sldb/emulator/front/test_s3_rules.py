@@ -158,3 +158,18 @@ def test_policy_that_cannot_be_evaluated_is_not_stored(s3: Any, bucket: str, con
     with pytest.raises(ClientError) as caught:
         s3.get_bucket_policy(Bucket=bucket)
     assert code(caught) == "NoSuchBucketPolicy"
+
+
+def test_versions_stay_and_can_be_deleted_after_a_bucket_ceased_to_keep_them(s3: Any, bucket: str) -> None:
+    for status in ("Enabled", "Suspended"):
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": status})
+        if status == "Enabled":
+            s3.put_object(Bucket=bucket, Key="k", Body=b"1")
+            s3.delete_object(Bucket=bucket, Key="k")
+    s3.delete_object(Bucket=bucket, Key="k")
+    found = s3.list_object_versions(Bucket=bucket)
+    assert len(found["Versions"]) == 1
+    every = [*found["Versions"], *found["DeleteMarkers"]]
+    deleted = [{"Key": "k", "VersionId": each["VersionId"]} for each in every]
+    assert "Errors" not in s3.delete_objects(Bucket=bucket, Delete={"Objects": deleted})
+    assert not {"Versions", "DeleteMarkers"} & s3.list_object_versions(Bucket=bucket).keys()
