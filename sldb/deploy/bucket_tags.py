@@ -1,4 +1,4 @@
-"""The tags of a stack's buckets outside the template: the owner of a bucket, and the user's tags on it.
+"""The tags of a stack's buckets outside the template: the owner of a bucket, its keys, and the user's tags on it.
 
 Both buckets have the tag of their stack; the bucket of bundles of earlier versions has none, and is recognised by its
 content alone.
@@ -6,7 +6,7 @@ content alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sldb.aws.errors import aws_errors
@@ -14,6 +14,8 @@ from sldb.stack.ownership import TAG
 
 if TYPE_CHECKING:
     from sldb.stack.bucket import Bucket
+
+_KEY_TAG = "sldb:key-"  # and a number
 
 
 def owner_of(bucket: Bucket) -> str | None:
@@ -24,6 +26,19 @@ def owner_of(bucket: Bucket) -> str | None:
 def ownership_problem(owner: str | None) -> str:
     """Return the reason in words for a bucket that is another stack's, or no stack's."""
     return f"its tag {TAG} names the stack {owner}" if owner else f"it has no tag {TAG}"
+
+
+def keys_of_objects(bucket: Bucket) -> tuple[str, ...]:
+    """Return the keys of KMS that the objects of a bucket without a stack may be encrypted with, as it was left."""
+    return tuple(value for name, value in sorted(_read(bucket).items()) if name.startswith(_KEY_TAG))
+
+
+def keep_keys_of_objects(bucket: Bucket, keys: Collection[str]) -> None:
+    """Let a bucket say with which keys of KMS its objects may be encrypted: no object tells without being asked."""
+    before = _read(bucket)
+    stale = [name for name in before if name.startswith(_KEY_TAG)]
+    if keys or stale:
+        update_tags(bucket, {f"{_KEY_TAG}{number}": key for number, key in enumerate(keys)}, stale)
 
 
 def update_tags(bucket: Bucket, tags: Mapping[str, str], dropped: Iterable[str]) -> None:

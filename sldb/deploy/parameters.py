@@ -86,7 +86,7 @@ _POLICY_ARN = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+")
 
 
 # By the names of their fields in Choices.
-_PARTS: dict[str, Any] = {
+PARTS: dict[str, Any] = {
     "apis": ApiChoices,
     "operation": OperationChoices,
     "queue": QueueChoices,
@@ -125,7 +125,7 @@ class Choices:
     def of_options(cls, options: Mapping[str, Any]) -> Choices:
         """Return the choices in options by their names. Those of a part of the stack have the names of its fields."""
         rest, parts = dict(options), {}
-        for part, kind in _PARTS.items():
+        for part, kind in PARTS.items():
             parts[part] = kind(**{name: rest.pop(name) for name in kind.__dataclass_fields__ if name in rest})
         return cls(**rest, **parts)
 
@@ -146,7 +146,7 @@ class Choices:
             "Insights": None if self.insights is None else str(self.insights).lower(),
         }
         values = {name: str(value) for name, value in given.items() if value is not None}
-        for part in _PARTS:
+        for part in PARTS:
             values |= getattr(self, part).parameters()
         return values
 

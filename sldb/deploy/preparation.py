@@ -16,6 +16,7 @@ from lambda_handlers.wire import SldbError
 from sldb.deploy.apis.log_role import has_log_role
 from sldb.deploy.apis.notes import api_notes
 from sldb.deploy.apis.options import kinds_of
+from sldb.deploy.bucket_tags import keys_of_objects
 from sldb.deploy.bundle.archive import Bundle, build
 from sldb.deploy.bundle.platform import Platform
 from sldb.deploy.bundle_bucket import BundleBucket, object_url
@@ -180,7 +181,7 @@ def _plan(
         lock_vpc,
         start.losses,
         sets_versions=sets_versions,
-        protects_bucket=bool(adopted) and changes_protection(previous, parameters),
+        protects_bucket=bool(adopted) and (start.state is None or changes_protection(previous, parameters)),
         loses_api_keys="key" in kinds_of(previous) and "key" not in kinds_of(parameters),
         line=start.line,
         version=start.line.next(template_key(template), parameters, account.caller),
@@ -212,7 +213,8 @@ def _former_keys(account: Account, start: _Start, chosen: Mapping[str, str], ado
     """Return the keys that objects may still be encrypted with. `adopted`: the data bucket of an earlier stack."""
     previous = start.state.parameters if start.state else {}
     data_bucket = adopted or account.data_bucket(start.stack.name, start.state).name
-    return plan_protection(account, chosen, previous, data_bucket, adopts=bool(adopted) and not previous)
+    left_keys = keys_of_objects(account.bucket(data_bucket)) if adopted and not previous else None
+    return plan_protection(account, chosen, previous, data_bucket, left_keys=left_keys)
 
 
 def _lock_kind(chosen: Mapping[str, str]) -> str:

@@ -4,7 +4,8 @@ Nothing but sldb's own is deleted. The data bucket is that of the stack's templa
 outputs, with the tag of the stack and only databases in it; the bucket of bundles has only bundles in it. All of that
 is checked before anything is deleted.
 
-The deletion policy keeps the data bucket, and a later `sldb deploy` of the same name finds it again. Locks are freed
+The deletion policy keeps the data bucket, and a later `sldb deploy` of the same name finds it again, with the keys of
+KMS that its objects may be encrypted with as tags. Locks are freed
 first, and once more if one was taken meanwhile: their VPC cannot be deleted before them.
 
 Its queues stay too, and are deleted afterwards if nothing is in them: messages are writes that have not run.
@@ -19,11 +20,12 @@ from dataclasses import dataclass, field
 
 from sldb.aws.errors import OperationFailed
 from sldb.deploy.bucket_content import BUNDLE_LAYOUT, DATA_LAYOUT, delete_bucket, find_foreign_key, not_deleted
-from sldb.deploy.bucket_tags import owner_of, ownership_problem
+from sldb.deploy.bucket_tags import keep_keys_of_objects, owner_of, ownership_problem
 from sldb.deploy.bundle_bucket import BundleBucket
 from sldb.deploy.caller_rights import CallerRights, delete_rights, find_rights
 from sldb.deploy.lock_vpc import free_abandoned
 from sldb.deploy.progress import Progress, stack_failure
+from sldb.deploy.protection.options import all_keys
 from sldb.deploy.queues.change import delete_empty, kept_notes
 from sldb.deploy.storage.file_system import delete_file_system, file_systems
 from sldb.deploy.storage.options import EFS, IN_NEW_NETWORK, S3, has_files, options_of
@@ -136,6 +138,8 @@ def tear_down(account: Account, plan: TeardownPlan, progress: Progress, *, delet
     is still there then."""
     delete_rights(account, plan.rights, progress)
     if plan.state is not None:
+        if plan.data_bucket is not None and not delete_data:
+            keep_keys_of_objects(plan.data_bucket, all_keys(plan.state.parameters))
         _delete_stack(account, plan.stack, plan.state, progress)
         for note in kept_notes(delete_empty(account, plan.queues)):
             progress.note(note)

@@ -55,5 +55,10 @@ def former_keys(previous: Mapping[str, str], key: str) -> str:
 
     An object keeps the key that it was written with: without the right to that, it could not be read any more.
     """
-    known = [*previous.get("FormerKmsKeys", "").split(","), previous.get("KmsKey", "")]
-    return ",".join(dict.fromkeys(each for each in known if each and each != key))
+    return ",".join(each for each in all_keys(previous) if each != key)
+
+
+def all_keys(parameters: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the keys that objects of a stack may be encrypted with, by its parameters."""
+    known = [*parameters.get("FormerKmsKeys", "").split(","), parameters.get("KmsKey", "")]
+    return tuple(dict.fromkeys(each for each in known if each))

@@ -16,10 +16,16 @@ if TYPE_CHECKING:
 
 
 def plan_protection(
-    account: Account, chosen: Mapping[str, str], previous: Mapping[str, str], data_bucket: str, *, adopts: bool
+    account: Account,
+    chosen: Mapping[str, str],
+    previous: Mapping[str, str],
+    data_bucket: str,
+    *,
+    left_keys: tuple[str, ...] | None,
 ) -> str:
     """Return the keys that objects may be encrypted with besides the chosen one. Raises OperationFailed for a key or a
-    bucket of logs that cannot be used, if it is a new choice. `adopts`: a new stack takes an earlier one's bucket."""
+    bucket of logs that cannot be used, if it is a new choice. `left_keys`: a new stack takes an earlier one's
+    bucket, which has these keys in its tags; None: it does not."""
     key, target, prefix = (chosen.get(name, "") for name in PROTECTION_DEFAULTS)
     mail = chosen.get("AlarmMail", "")
     if key and (key != previous.get("KmsKey") or (mail and not previous.get("AlarmMail"))):
@@ -27,8 +33,9 @@ def plan_protection(
     if target and (target, prefix) != tuple(previous.get(name) for name in ("AccessLogBucket", "AccessLogPrefix")):
         check_access_logs(account, data_bucket, target, prefix)
     known = dict(previous)
-    if adopts:
+    if left_keys is not None:
         known["KmsKey"] = key_of(account.bucket(data_bucket))  # an earlier stack encrypted its objects with it
+        known["FormerKmsKeys"] = ",".join(left_keys)
     return former_keys(known, key)
 
 

@@ -115,10 +115,14 @@ def test_a_key_of_ones_own_is_checked_used_changed_and_taken_away(sldb: Commands
     assert {each.get("kmsKeyId") for each in sldb.client("logs").describe_log_groups()["logGroups"]} == {None}
 
     sldb.ok("destroy", "--yes")
-    sldb.ok("deploy", "--kms-key", key)  # takes the bucket that is left, which the template does not change
-    assert encryption_of(sldb) == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+    ran = sldb.ok("deploy", "--kms-key", again)  # takes the bucket that is left, which the template does not change
+    assert f"still need: {key}" in ran.err
+    assert encryption_of(sldb) == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": again}
+    assert store_of(sldb, "QueryRole").get(LTX) == b"first"
     sldb.ok("destroy", "--yes")
-    assert f"still need: {key}" in sldb.ok("deploy").err  # the bucket says what its objects are encrypted with
+    ran = sldb.ok("deploy")
+    assert f"still need: {key},{again}" in ran.err  # the bucket says what its objects are encrypted with
+    assert encryption_of(sldb) == {"SSEAlgorithm": "AES256"}  # else the functions could not write
     assert store_of(sldb, "QueryRole").get(LTX) == b"first"
     sldb.ok("destroy", "--yes")
 
