@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo live test paths histories everything interop fuzz chaos mutants check lint types template security format bench soak pictures docs site man lock dist release clean
+.PHONY: help demo live test paths pairs histories everything interop fuzz chaos mutants check lint types template security format bench soak pictures docs site man lock dist release clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r target what; do \
@@ -52,11 +52,14 @@ endif
 paths: $(VENV)/.has-dev ## the long tests of whole paths: stacks that are deployed, used, broken and mended
 	$(PYTEST) -m long --ignore tests/simulation --ignore tests/chaos --ignore tests/interop tests
 
+pairs: $(VENV)/.has-dev ## stacks with each pair of values of two options of `sldb deploy`, of which `make paths` deploys a part
+	PAIRS=all $(PYTEST) -m long tests/sldb/deploy/pairs
+
 histories: $(VENV)/.has-dev ## simulated histories, the same ones each time, and every planted bug
 	$(PYTEST) -m long tests/simulation
 
 everything: check test paths histories ## all that can be checked on this machine, for hours if need be: make everything SECONDS=600
-	$(MAKE) chaos interop mutants fuzz soak bench
+	$(MAKE) pairs chaos interop mutants fuzz soak bench
 
 interop: $(VENV)/.has-dev $(INTEROP)/.has-servers $(INTEROP)/.has-clients ## the tests against independent servers and clients: MiniStack, SeaweedFS, LocalStack, rclone, clients of libSQL
 	SLDB_INTEROP=$(INTEROP) $(BIN)/python -m pytest -n 3 --dist loadfile -rs --durations=5 tests/interop
