@@ -42,6 +42,7 @@ from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from lambda_handlers.store import lookups
+from lambda_handlers.store.file_errors import refused, unavailable
 from lambda_handlers.store.file_locks import locked_file
 from lambda_handlers.store.protocol import (
     CHUNK_BYTES,
@@ -52,7 +53,6 @@ from lambda_handlers.store.protocol import (
     ObjectInfo,
     PreconditionFailed,
     Refused,
-    Unavailable,
 )
 
 LEFTOVER_SECONDS = 86_400.0  # a temporary file that old belongs to a process that died
@@ -86,7 +86,7 @@ class DirectoryStore:
         try:
             self._open_directory(key)  # a remembered name may lead to the file of before
         except OSError as error:
-            raise Unavailable(key, str(error)) from error
+            raise unavailable(key, error) from error
         body = self.get(key)
         return body, _etag(body)
 
@@ -113,7 +113,7 @@ class DirectoryStore:
                 while chunk := file.read(CHUNK_BYTES):
                     yield chunk
         except OSError as error:
-            raise Unavailable(key, str(error)) from error
+            raise unavailable(key, error) from error
 
     def list_objects(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
         try:
@@ -121,7 +121,7 @@ class DirectoryStore:
             lookups.open_anew(path, self.root)
             yield from self._walk(path, prefix, after or "")
         except OSError as error:
-            raise Unavailable(prefix, str(error)) from error
+            raise unavailable(prefix, error) from error
 
     def list_directories(self, prefix: str) -> list[str]:
         """Return the directories with objects. Empty ones stay behind after the last delete, or a failed first
@@ -134,7 +134,7 @@ class DirectoryStore:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise Unavailable(prefix, str(error)) from error
+            raise unavailable(prefix, error) from error
 
     def create(self, key: str, body: bytes) -> str:
         self._create(key, (body,))
@@ -167,7 +167,7 @@ class DirectoryStore:
         try:
             self._path(key).unlink(missing_ok=True)
         except OSError as error:
-            raise Unavailable(key, str(error)) from error
+            raise unavailable(key, error) from error
 
     def delete_many(self, keys: Sequence[str]) -> None:
         for key in keys:
@@ -183,7 +183,7 @@ class DirectoryStore:
         except _NO_OBJECT as error:
             raise NotFound(key) from error
         except OSError as error:
-            raise Unavailable(key, str(error)) from error
+            raise unavailable(key, error) from error
 
     def _open_directory(self, key: str) -> None:
         lookups.open_anew(self._path(key).parent, self.root)
@@ -227,10 +227,8 @@ class DirectoryStore:
             raise error.reason from None
         except OSError as error:
             if not may_exist:
-                raise Refused(key, str(error)) from error
-            raise (
-                AlreadyExists(key) if isinstance(error, FileExistsError) else Unavailable(key, str(error))
-            ) from error
+                raise refused(key, error) from error
+            raise (AlreadyExists(key) if isinstance(error, FileExistsError) else unavailable(key, error)) from error
 
     def _place(self, path: Path, chunks: Iterable[bytes], publish: Callable[[Path, Path], object]) -> None:
         """Write a file and give it its name by `publish`; return after both, and the names of all directories above,
@@ -273,7 +271,7 @@ class DirectoryStore:
             with locked_file(path.parent / _CHANGING):
                 yield path
         except OSError as error:
-            raise Unavailable(key, str(error)) from error
+            raise unavailable(key, error) from error
 
     def _make_parents(self, path: Path) -> None:
         """Make the missing directories above `path`."""

@@ -38,9 +38,11 @@ class StoreError(Exception):
 
     hint = "try again in a moment"  # what to do about it
 
-    def __init__(self, key: str, message: str) -> None:
+    def __init__(self, key: str, message: str, hint: str = "") -> None:
         super().__init__(f"{key}: {message}" if key else message)  # a listing of everything concerns no key
         self.key = key
+        if hint:
+            self.hint = hint
 
 
 class NotFound(StoreError):

@@ -10,26 +10,28 @@ from sldb.moments import local
 from sldb.render import FOR_PEOPLE, result_of, truth
 from sldb.report import size
 
-COLUMNS = ("txid", "time", "what", "pages", "size", "readable")
+COLUMNS = ("txid", "time", "what", "size")
 FIELDS = ("txid", "min_txid", "time", "kind", "pages", "bytes", "readable", "restored", "message", "command", "caller")
 
 
 def table(lines: Iterable[Mapping[str, Any]], format_name: str) -> Result:
-    """Return the `transactions` of the action `history` as rows: COLUMNS for people, with `note` if there is
-    one, FIELDS in the other formats."""
-    if format_name in FOR_PEOPLE:
-        shown = [(_cells(line), _note(line)) for line in lines]
-        if not any(note for _, note in shown):
-            return result_of(COLUMNS, [cells for cells, _ in shown])
-        return result_of((*COLUMNS, "note"), [[*cells, note] for cells, note in shown])
-    return result_of(FIELDS, [_values(line, format_name) for line in lines])
+    """Return the `transactions` of the action `history` as rows: FIELDS for programs; for people COLUMNS, with
+    `readable` if one is not, and `note` if there is one, so that 80 columns of a terminal have room."""
+    found = list(lines)
+    if format_name not in FOR_PEOPLE:
+        return result_of(FIELDS, [_values(line, format_name) for line in found])
+    shows_readable = not all(line["readable"] for line in found)
+    shows_notes = any(_note(line) for line in found)
+    names = [*COLUMNS, *(["readable"] if shows_readable else []), *(["note"] if shows_notes else [])]
+    rows = [{**_cells(line), "note": _note(line)} for line in found]
+    return result_of(names, [[row[name] for name in names] for row in rows])
 
 
-def _cells(line: Mapping[str, Any]) -> list[Value]:
+def _cells(line: Mapping[str, Any]) -> dict[str, Value]:
     txids = line["txid"] if line["txid"] == line["min_txid"] else f"{line['min_txid']}..{line['txid']}"
     time = local(line["time"]) if line["time"] else "gone"
-    pages = "" if line["pages"] is None else line["pages"]
-    return [txids, time, _what(line), pages, size(line["bytes"]), "yes" if line["readable"] else "no"]
+    readable = "yes" if line["readable"] else "no"
+    return {"txid": txids, "time": time, "what": _what(line), "size": size(line["bytes"]), "readable": readable}
 
 
 def _values(line: Mapping[str, Any], format_name: str) -> list[Value]:

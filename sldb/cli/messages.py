@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sldb.cli import progress, streams
 
 if TYPE_CHECKING:
     from lambda_handlers.wire import Reply, Result, Value
+    from sldb.render import Screen
 
 
 def show_rows(format_name: str, names: Sequence[str], rows: Sequence[Sequence[Value]]) -> None:
     """Write rows as data, in any format."""
     from sldb.render import result_of
 
-    show_results(format_name, [result_of(names, rows)])
+    show_table(format_name, result_of(names, rows))
+
+
+def show_table(format_name: str, table: Result) -> None:
+    """Write the table of a command as data, in any format; a terminal gets all of each cell."""
+    screen = streams.screen(0)
+    _write(format_name, [table], replace(screen, folds=True) if screen else None)
 
 
 def show_results(format_name: str, results: Sequence[Result]) -> None:
-    """Write results as data, in any format."""
+    """Write the results of SQL as data, in any format."""
+    _write(format_name, results, streams.screen(0))
+
+
+def _write(format_name: str, results: Sequence[Result], screen: Screen | None) -> None:
     from sldb import render
 
     out = streams.data_out()
-    render.write(results, format_name, out, streams.screen(0))
+    render.write(results, format_name, out, screen)
     out.flush()
 
 

@@ -10,6 +10,9 @@ A result is printed in the first of these ways for which the screen has room:
 6.  As 4, if columns keep 4 characters.
 7.  Vertically, longer than the screen.
 
+With `Screen.folds`, for the tables of commands, cells are folded in 4, and there is no 6: nothing is cut off. Columns
+of numbers and times have whole cells.
+
 For 4 and 6 the room is that for the width, as rows may scroll. `Screen.max_width` sets the width of the cells instead,
 and excludes 2 and 3; 0 excludes 4 and 6, and columns are folded to 8 characters then, however long the result becomes.
 Without `Screen.turns` nothing is printed vertically, but in full, beyond the edge.
@@ -17,6 +20,7 @@ Without `Screen.turns` nothing is printed vertically, but in full, beyond the ed
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TextIO
@@ -44,6 +48,16 @@ class _Column:
     is_numeric: bool
     width: int
 
+    @property
+    def is_whole(self) -> bool:
+        """True for times, numbers and ranges of them."""
+        return all(not isinstance(value, str) or _WHOLE.fullmatch(value) for value in self.values)
+
+    @property
+    def widest_word(self) -> int:
+        """The width with whole cells below a name on several lines."""
+        return max(text.widest(self.cells), text.widest(self.name.split(" ")))
+
     def limited(self, columns: int, note_from: int) -> _Column:
         """Return the column with its cells shortened to so many columns of the screen."""
         if self.width <= columns:
@@ -66,6 +80,7 @@ class _Column:
 
 
 _Table = list[_Column]
+_WHOLE = re.compile(r"\d{4}-\d\d-\d\d[ T][\d:.]+(Z|[+-]\d\d:\d\d)|[\d.]*|gone", re.ASCII)
 
 
 def write_on_screen(result: Result, out: TextIO, screen: Screen, layout: Layout) -> None:
@@ -98,7 +113,7 @@ def _fitting(whole: _Table, rows: int, screen: Screen, header: bool) -> _Table |
     table = [column.limited(limit, screen.columns) for column in whole] if limit else whole
     if _widths(table, screen, max(column.width for column in table)) is not None:
         return table
-    if limit == 0:
+    if limit == 0 or screen.folds:
         return _folded(table, screen, _READABLE)
     is_short_vertically = screen.turns and _is_short_vertically(whole, rows, screen)
     if limit is None and rows <= screen.free_lines:
@@ -123,11 +138,21 @@ def _shortened(table: _Table, screen: Screen, least: int) -> _Table | None:
 
 
 def _widths(table: _Table, screen: Screen, least: int) -> list[int] | None:
-    """Return the width of each column on the screen, `least` or more if it needs more; None if there is no room.
-
-    The widest columns share what the others leave.
-    """
+    """Return the width of each column on the screen, `least` or more if it needs more; None if there is no room."""
     room = screen.columns - 3 * len(table) - 1
+    if not screen.folds:
+        return _shares(table, room, least)
+    kept = [column for column in table if column.is_whole]
+    shared = [column for column in table if not column.is_whole]
+    shares = _shares(shared, room - sum(column.widest_word for column in kept), least)
+    if shares is None:
+        return None
+    found = iter(shares)
+    return [column.widest_word if column.is_whole else next(found) for column in table]
+
+
+def _shares(table: _Table, room: int, least: int) -> list[int] | None:
+    """Return the widths of columns that share the room: the widest of them share what the others leave."""
     if sum(min(column.width, least) for column in table) > room:
         return None
     most, above = least, max((column.width for column in table), default=0) + 1

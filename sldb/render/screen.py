@@ -17,6 +17,7 @@ class Screen:
     turns: bool = True  # a table too wide is printed vertically; else in full, beyond the edge
     lines: int = 24
     max_width: int | None = None  # of a cell of a table, in columns; 0: no limit; None: as there is room
+    folds: bool = False  # no cell is shortened: for the tables of commands
 
     @property
     def free_lines(self) -> int:

@@ -45,11 +45,15 @@ class Output:
         """True while results go to a file."""
         return self._origin is not None
 
-    def show_data(self, results: Sequence[Result]) -> None:
+    def show_table(self, table: Result) -> None:
+        """Print the table of a command in the format that is set; a terminal gets all of each cell."""
+        self.show_data([table], folds=True)
+
+    def show_data(self, results: Sequence[Result], *, folds: bool = False) -> None:
         """Print results in the format that is set."""
         with self._no_partial_file():
             shown = self._data_stream()
-            format_name, screen = self.current_format, self.screen
+            format_name, screen = self.current_format, self.screen and replace(self.screen, folds=folds)
             render.write(results, format_name, shown, screen, self.layout)
             # Only a table that was to be printed beyond the edge is scrolled sideways: all else is whole.
             self._finish(shown, chops=format_name == "markdown" or not (screen is None or screen.turns))

@@ -22,7 +22,7 @@ from lambda_handlers.shared.times import utc
 from lambda_handlers.sql.own import note_page
 from lambda_handlers.storage.listing import FileFacts, Listing, file_facts, list_files, side_by_side, steps_back
 from lambda_handlers.storage.log import kinds
-from lambda_handlers.storage.log.keys import LtxName
+from lambda_handlers.storage.log.keys import FOLD_LEVEL, LtxName
 from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Pgno, Txid
 from lambda_handlers.store.errors import store_error
@@ -66,7 +66,7 @@ def entry_of(context: ActionContext, listing: Listing, name: LtxName, txid: Txid
         unknown = dict.fromkeys(("time", "kind", "pages", "restored", "message", "command", "caller"))
         return {**line, "readable": False, **unknown}
     header = facts.header
-    is_single = name.level == 0
+    is_single = _is_single(name)
     kind = kinds.of_node_id(header.node_id) if is_single else Kind.UNKNOWN
     return {
         **line,
@@ -80,9 +80,15 @@ def entry_of(context: ActionContext, listing: Listing, name: LtxName, txid: Txid
     }
 
 
+def _is_single(name: LtxName) -> bool:
+    """Return True for the file of one transaction. A copy of a database has its first one at level 1, unchanged; what
+    is merged there has several."""
+    return name.level == 0 or (name.level == FOLD_LEVEL and name.min_txid == name.max_txid)
+
+
 def _note(facts: FileFacts, name: LtxName) -> Note:
     """Return the note in a file; an empty one if it has none. Raises StoreError."""
     page = Pgno(facts.header.marks.note_page)
-    if not page or name.level:
+    if not page or not _is_single(name):
         return Note()
     return note_page.read(facts.page, page, name.max_txid) or Note()

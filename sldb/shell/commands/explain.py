@@ -28,7 +28,7 @@ def explain(session: Session, command: DotCommand) -> None:
         if session.output.format in FOR_PEOPLE:
             session.output.write_lines(tree(plan) if plan else ["nothing to plan"])
         else:
-            session.output.show_data([result_of(Step._fields, plan)])
+            session.output.show_table(result_of(Step._fields, plan))
         if reads_all(plan):
             _say_advice(session, sql)
 

@@ -38,7 +38,7 @@ def history(session: Session, command: DotCommand) -> None:
     limit = None if word is None else whole_number(word, command)
     reply = session.client.act("history", limit=limit)
     lines = reply["transactions"]
-    session.output.show_data([table(lines, session.output.format)])
+    session.output.show_table(table(lines, session.output.format))
     if reply["next"] is not None:
         session.output.say(f"there are older ones: .history {2 * len(lines)}", softly=True)
 

@@ -15,7 +15,7 @@ def param(session: Session, command: DotCommand) -> None:
     match command.arguments:
         case () | ("list",):
             rows = [(spelled(key), value) for key, value in values.items()]
-            session.output.show_data([result_of(("name", "value"), rows)])
+            session.output.show_table(result_of(("name", "value"), rows))
         case ("set", word, text):
             key, kind = _name(word)
             values[key] = parse_value(text if kind is None else f":{kind}={text}", spelled(key))

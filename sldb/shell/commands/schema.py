@@ -46,7 +46,7 @@ def describe(session: Session, command: DotCommand) -> None:
             part for position, one in enumerate(found) for part in _parts(one, format_name, position)
         )
     else:
-        session.output.show_data([description.for_programs(found)])
+        session.output.show_table(description.for_programs(found))
 
 
 def _parts(one: Description, format_name: str, position: int) -> Iterator[str | Result]:
@@ -86,7 +86,7 @@ def schema(session: Session, command: DotCommand) -> None:
 def databases(session: Session, command: DotCommand) -> None:
     optional_argument(command)
     found = session.client.act("databases")["databases"]
-    session.output.show_data([table(found, session.output.format)])
+    session.output.show_table(table(found, session.output.format))
     for sentence in problems(found):
         session.output.say(sentence)
 

@@ -79,7 +79,7 @@ def show(session: Session, command: DotCommand) -> None:
         "echo": _word(session.echoes),
         "output": "a file" if output.is_in_file else "stdout",
     }
-    output.show_data([result_of(("setting", "value"), list(settings.items()))])
+    output.show_table(result_of(("setting", "value"), list(settings.items())))
 
 
 def _switched(command: DotCommand, *, is_on: bool) -> bool:

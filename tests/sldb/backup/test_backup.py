@@ -69,13 +69,20 @@ def rows(store: ObjectStore, query: str = "SELECT a FROM t ORDER BY a", database
         service.close()
 
 
-def history(store: ObjectStore, database: str = "main") -> list[tuple[int, str]]:
+def transactions(store: ObjectStore, database: str) -> list[dict[str, Any]]:
     service: Service = container(store)
     try:
-        found = service.act(Action("history", database, {"limit": 1000}))["transactions"]
+        return list(service.act(Action("history", database, {"limit": 1000}))["transactions"])
     finally:
         service.close()
-    return [(each["txid"], each["time"]) for each in found]
+
+
+def history(store: ObjectStore, database: str = "main") -> list[tuple[int, str]]:
+    return [(each["txid"], each["time"]) for each in transactions(store, database)]
+
+
+def kinds(store: ObjectStore, database: str = "main") -> list[str | None]:
+    return [each["kind"] for each in transactions(store, database)]
 
 
 def fill(store: ObjectStore, count: int = 5) -> None:
@@ -112,6 +119,7 @@ def test_a_database_comes_back_with_its_history_and_its_times(source: ObjectStor
     target = memory_store()
     brought_back(backup, target, "again")
     assert history(target, "again") == with_past
+    assert kinds(target, "again") == kinds(source) == [*["INSERT"] * 5, "CREATE"]
     assert rows(target, database="again") == [(number,) for number in range(5)]
     for txid, time in with_past:
         expected = rows(source, at=txid) if txid > 1 else []

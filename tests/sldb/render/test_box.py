@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import replace
+from datetime import timezone
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from sldb.render.screen import Screen
 from sldb.render.text import escape
 from tests.sldb.render.test_text import CELLS
 
+UTC = timezone.utc
 SCREEN = Screen(80, color=False, max_rows=500, lines=24)
 VALUES = st.one_of(
     st.none(),
@@ -65,6 +67,26 @@ def test_a_box_fits_and_all_its_lines_have_the_same_width(
         assert wcswidth(shown.partition("\n")[0]) <= screen.columns
     coloured = printed(*content, replace(screen, color=True), header=header)
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == shown
+
+
+TIMES = st.datetimes(timezones=st.just(UTC)).map(lambda at: at.isoformat(" ", "milliseconds"))
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 1 << 63), TIMES, st.sampled_from(["12..40", "7"]), CELLS, CELLS), max_size=9),
+    st.integers(20, 120),
+)
+def test_times_and_numbers_of_commands_are_on_one_line(rows: list[tuple[Value, ...]], columns: int) -> None:
+    shown = printed(["txid", "time", "range", "a", "b"], rows, replace(SCREEN, columns=columns, folds=True))
+    for row in rows:
+        for value in row[:3]:
+            assert str(value) in shown
+
+
+@given(RESULTS, st.integers(20, 120))
+def test_a_table_of_a_command_cuts_nothing(content: tuple[list[str], list[tuple[Value, ...]]], columns: int) -> None:
+    shown = printed(*content, replace(SCREEN, columns=columns, folds=True))
+    assert "…" in "".join(map(repr, content)) or "…" not in shown
 
 
 @given(RESULTS, st.integers(20, 200), st.integers(5, 60))

@@ -55,7 +55,7 @@ def _list(run: Run, shows_all: bool) -> None:
     format_name = check_format(run.format)
     with closing(run.client()) as client:
         found = client.act("databases", all=shows_all)["databases"]
-    messages.show_results(format_name, [table(found, format_name)])
+    messages.show_table(format_name, table(found, format_name))
     for sentence in problems(found):
         messages.say(sentence)
     if not found:

@@ -35,6 +35,6 @@ def history(run: Run, limit: int, before: int | None) -> None:
     format_name = check_format(run.format)
     with closing(run.client()) as client:
         reply = client.act("history", limit=limit, before=before)
-    messages.show_results(format_name, [table(reply["transactions"], format_name)])
+    messages.show_table(format_name, table(reply["transactions"], format_name))
     if reply["next"] is not None:
         messages.say(f"more: {run.command_line('history', '--before', str(reply['next']))}")

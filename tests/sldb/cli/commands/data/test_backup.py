@@ -126,8 +126,11 @@ def test_damage_is_found_by_verify(tmp_path: Path) -> None:
 
 
 def test_from_one_region_to_another(sldb: Commands, tmp_path: Path) -> None:
-    sldb.client("s3").create_bucket(Bucket="backups-of-orders")
     sldb.ok("deploy", "--lock", "s3")
+    ran = sldb("backup", "create", "s3://backups-of-orders/daily")
+    assert (ran.status, "the place s3://backups-of-orders/daily: " in ran.err) == (3, True)
+    assert "make it first (`aws s3 mb s3://backups-of-orders`)" in ran.err
+    sldb.client("s3").create_bucket(Bucket="backups-of-orders")
     sldb.put_databases(tmp_path, "main", "other")
     sldb.ok("backup", "create", "s3://backups-of-orders/daily", "--verify")
     other = ("--region", "eu-west-1", "--stack", "second")

@@ -82,12 +82,11 @@ def command_in(text: str) -> list[str]:
 def test_history_for_people(sldb: Sldb) -> None:
     fill(sldb)
     lines = sldb("history").out.splitlines()
-    assert [word.strip() for word in lines[0].split("│")] == ["txid", "time", "what", "pages", "size", "readable"]
+    assert [word.strip() for word in lines[0].split("│")] == ["txid", "time", "what", "size"]
     cells = [[cell.strip() for cell in line.split("│")] for line in lines[2:]]
-    told = [(row[0], row[2], row[5]) for row in cells]
-    assert told == [("3", "DELETE", "yes"), ("2", "INSERT", "yes"), ("1", "CREATE", "yes")]
+    assert [(row[0], row[2]) for row in cells] == [("3", "DELETE"), ("2", "INSERT"), ("1", "CREATE")]
     assert re.fullmatch(TIME, cells[0][1])
-    assert re.fullmatch(r"\d+ B|\d+\.\d KB", cells[0][4])
+    assert re.fullmatch(r"\d+ B|\d+\.\d KB", cells[0][3])
 
 
 def test_history_for_programs_and_page_by_page(sldb: Sldb) -> None:
