@@ -19,6 +19,8 @@ LAMBDA_GB_SECOND = {"aarch64": 0.0000133334, "x86_64": 0.0000166667}  # by the m
 S3_WRITE = 0.005 / 1000  # PUT, COPY, POST, LIST
 S3_READ = 0.0004 / 1000  # GET and all others; DELETE is free, and rare enough to be counted here
 S3_GB_MONTH = 0.023  # S3 Standard, the first 50 TB
+# EFS, regional: Standard storage, and elastic throughput by the GB; https://aws.amazon.com/efs/pricing/
+EFS_GB_MONTH, EFS_READ_GB, EFS_WRITE_GB = 0.30, 0.03, 0.06
 LOG_GB = 0.50  # CloudWatch Logs, ingestion; https://aws.amazon.com/cloudwatch/pricing/
 HTTP_API_REQUEST = 1.00 / 1_000_000  # API Gateway's, the first 300 million; https://aws.amazon.com/api-gateway/pricing/
 REST_API_REQUEST = 3.50 / 1_000_000  # the first 333 million
@@ -30,14 +32,16 @@ KMS_KEY_MONTH = 1.00  # https://aws.amazon.com/kms/pricing/
 SQS_REQUEST = {"fifo": 0.50 / 1_000_000, "standard": 0.40 / 1_000_000}  # https://aws.amazon.com/sqs/pricing/
 SECRET_MONTH = 0.40  # Secrets Manager; https://aws.amazon.com/secrets-manager/pricing/
 MB_PER_GB = 1024
+BYTES_PER_GB = 1 << 30
 
 
-def estimate(stats: Mapping[str, Any]) -> float:
-    """Return the dollars for the request of a reply with these `stats`; 0 without a function (`local`)."""
+def estimate(stats: Mapping[str, Any], *, in_files: bool = False) -> float:
+    """Return the dollars for the request of a reply with these `stats`; 0 without a function (`local`). `in_files`: the
+    databases are in EFS, not in S3."""
     if "memory_mb" not in stats:
         return 0.0
     function = run(stats["memory_mb"], stats["ms"] + stats.get("init_ms", 0.0), stats.get("architecture", ""))
-    return function + store(stats)
+    return function + (files(stats) if in_files else store(stats))
 
 
 def store(stats: Mapping[str, Any]) -> float:
@@ -45,6 +49,14 @@ def store(stats: Mapping[str, Any]) -> float:
     writes: int = stats.get("store_writes", 0)
     reads: int = stats.get("store_requests", 0) - writes
     return writes * S3_WRITE + reads * S3_READ
+
+
+def files(stats: Mapping[str, Any]) -> float:
+    """Return the dollars for the bytes in these `stats` that came from and went to a file system of EFS. Not counted:
+    that small reads and writes, and those of names, are metered as larger ones."""
+    read: int = stats.get("bytes_in", 0)
+    written: int = stats.get("bytes_out", 0)
+    return (read * EFS_READ_GB + written * EFS_WRITE_GB) / BYTES_PER_GB
 
 
 def run(memory_mb: float, billed_ms: float, machine: str) -> float:

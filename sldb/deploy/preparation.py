@@ -43,7 +43,7 @@ from sldb.stack.api_addresses import api_addresses
 from sldb.stack.cloudformation import Stack
 from sldb.stack.names import check_stack_name
 from sldb.stack.resource_change import LOCK_VPC
-from sldb.stack.state import ChangeSet, StackState
+from sldb.stack.state import FILE_LOCKS, ChangeSet, StackState
 from sldb.stack.statuses import Step, next_step
 
 
@@ -218,7 +218,7 @@ def _former_keys(account: Account, start: _Start, chosen: Mapping[str, str], ado
 
 
 def _lock_kind(chosen: Mapping[str, str]) -> str:
-    return "file" if chosen.get("Storage") == EFS else chosen["LockKind"]
+    return FILE_LOCKS if chosen.get("Storage") == EFS else chosen["LockKind"]
 
 
 def _stores(account: Account, start: _Start, chosen: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:

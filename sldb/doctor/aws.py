@@ -34,7 +34,7 @@ from sldb.progress.protocol import SILENT, Progress
 from sldb.report import count
 from sldb.stack.account import Account
 from sldb.stack.cloudformation import Stack
-from sldb.stack.state import StackState
+from sldb.stack.state import FILE_LOCKS, StackState
 from sldb.stack.statuses import REMAKE
 
 WARN_SECONDS, FAIL_SECONDS = 60, 300  # of the clock; AWS refuses signatures that are five minutes off
@@ -213,6 +213,8 @@ def recoverable_days(account: Account, status: Status) -> Finding:
 
 
 def _locks(status: Status) -> Finding:
+    if status.lock_kind == FILE_LOCKS and not status.locks:
+        return ok("locks", "of files: the file system keeps them, and they are not listed")
     now = time.time()
     held = [(lock, lock.age_seconds(now)) for lock in status.locks]
     old = [lock.database for lock, age in held if age is not None and age > status.lock_max_age_seconds + 60]

@@ -167,7 +167,7 @@ def _taken(name: str, target: str, state: StackState) -> SldbError:
     remove = (
         f"`aws efs untag-resource --resource-id {files} --tag-keys {TAG}` lets the next move make another file system"
         if target == EFS
-        else f"`aws s3 rm --recursive s3://{bucket}/databases/{name}/` removes the one there, if nobody needs it"
+        else f"`aws s3 rm --recursive s3://{bucket}/databases/{name}/` removes the one there, if it is not needed"
     )
     return SldbError(
         "exists",

@@ -39,11 +39,11 @@ class Item:
         return self.dollars / self.count if self.count else 0.0
 
 
-def queries(events: Iterable[LogEvent], machine: str) -> Iterator[Item]:
+def queries(events: Iterable[LogEvent], machine: str, *, in_files: bool = False) -> Iterator[Item]:
     """Yield the costs of the query function: of reading queries, writing queries, batches if there are any, and all
-    other requests."""
+    other requests. `in_files`: the databases are in EFS."""
     events = list(events)
-    batches = _batches(events)
+    batches = _batches(events, in_files=in_files)
     kinds: dict[str, list[float]] = {"queries that read": [], "queries that write": []}
     reported: dict[str, float] = {}
     counted: set[str] = set()
@@ -55,7 +55,7 @@ def queries(events: Iterable[LogEvent], machine: str) -> Iterator[Item]:
             continue
         elif fields["event"] == "request" and "memory_mb" in fields:
             kind = "queries that write" if fields.get("commit_ms") else "queries that read"
-            kinds[kind].append(price.estimate(fields))
+            kinds[kind].append(price.estimate(fields, in_files=in_files))
             counted.add(str(fields.get("aws_request_id")))
     yield from (Item(kind, len(each), sum(each)) for kind, each in kinds.items())
     if batches:
@@ -63,17 +63,17 @@ def queries(events: Iterable[LogEvent], machine: str) -> Iterator[Item]:
         yield Item("batches of the queue", len(batches), run + sum(batches.values()))
         counted |= batches.keys()
     others = [dollars for request_id, dollars in reported.items() if request_id not in counted]
-    yield Item("other requests, without S3", len(others), sum(others))
+    yield Item(f"other requests, without {'EFS' if in_files else 'S3'}", len(others), sum(others))
 
 
-def _batches(events: Iterable[LogEvent]) -> dict[str, float]:
-    """Return the batches of the queue: the id of the invocation → the dollars of its requests to S3."""
+def _batches(events: Iterable[LogEvent], *, in_files: bool) -> dict[str, float]:
+    """Return the batches of the queue: the id of the invocation → the dollars of its requests to the store."""
     lines = [event.fields for event in events if event.fields is not None]
     found = {str(line["aws_request_id"]): 0.0 for line in lines if line["event"] == "batch"}
     for line in lines:
         request_id = str(line.get("aws_request_id"))
         if request_id in found:
-            found[request_id] += price.store(line)
+            found[request_id] += price.files(line) if in_files else price.store(line)
     return found
 
 
@@ -89,9 +89,9 @@ def messages(kind: str, events: Iterable[LogEvent], seconds: float) -> Iterator[
     yield Item("polls of the queue while it is empty", polls, polls * each)
 
 
-def scheduled(events: Iterable[LogEvent], machine: str) -> Item:
-    """Return the cost of the scheduled function."""
-    return _runs("scheduled function, without S3", events, machine)
+def scheduled(events: Iterable[LogEvent], machine: str, *, in_files: bool = False) -> Item:
+    """Return the cost of the scheduled function. `in_files`: the databases are in EFS."""
+    return _runs(f"scheduled function, without {'EFS' if in_files else 'S3'}", events, machine)
 
 
 def authorizer(events: Iterable[LogEvent], machine: str) -> Item:
@@ -170,6 +170,12 @@ def logging(events: Iterable[LogEvent]) -> Item:
 def storage(sizes: Iterable[int], seconds: float) -> Item:
     kept = list(sizes)
     return Item("objects kept", len(kept), sum(kept) / (1 << 30) * price.S3_GB_MONTH * seconds / MONTH_SECONDS)
+
+
+def file_system(size: int, seconds: float) -> Item:
+    """Return the cost of a file system of a size in bytes, as if all of it were in the class Standard."""
+    gigabytes = size / price.BYTES_PER_GB
+    return Item("file system of EFS, at most", 1, gigabytes * price.EFS_GB_MONTH * seconds / MONTH_SECONDS)
 
 
 def _reports(event: LogEvent, machine: str) -> Iterator[tuple[str, float]]:

@@ -1,4 +1,4 @@
-"""The databases in the file system of a stack: the query function lists them."""
+"""The file system of a stack: its size, and the databases in it, which the query function lists."""
 
 from __future__ import annotations
 
@@ -24,3 +24,11 @@ def list_databases(account: Account, stack: str, state: StackState) -> list[dict
         raise SldbError("store_error", f"{state.function} does not list the databases: {said}", "sldb logs shows more")
     found: list[dict[str, Any]] = reply["body"]["databases"]
     return found
+
+
+def size_of(account: Account, state: StackState) -> int:
+    """Return the bytes that AWS meters of the stack's file system: an hour old, say. Raises SldbError."""
+    name = state.outputs.get("FileSystem", "")
+    with aws_errors(f"look at the file system {name}"):
+        [found] = account.efs.describe_file_systems(FileSystemId=name)["FileSystems"]
+    return int(found["SizeInBytes"]["Value"])

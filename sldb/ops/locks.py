@@ -5,6 +5,7 @@ writer whose lock was freed can never overwrite a later commit.
 
     security-group  id = group id: `sldb.stack.lock_groups`
     s3              id = owner: `sldb.stack.lock_objects`
+    file            the file system's own: not seen and not freed from outside
     none            there are no locks
 
 Their names, tags and fields are in `lambda_handlers.shared.lock_holder`.
@@ -21,6 +22,7 @@ from sldb.aws.errors import aws_errors
 from sldb.aws.session import boto3_session
 from sldb.stack.lock_groups import delete_lock_group, list_lock_groups
 from sldb.stack.lock_objects import LockObjects
+from sldb.stack.state import FILE_LOCKS
 from sldb.targets.deployed_function import DeployedFunction
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 class LockPlace:
     """The place of a stack's locks, from the variables of its query function."""
 
-    kind: str  # security-group, s3 or none
+    kind: str  # security-group, s3, file or none
     stack: str
     vpc_id: str | None
     bucket: str
@@ -50,8 +52,8 @@ class StackLocks:
         self.place = place
 
     def held(self, database: str) -> Holder | None:
-        """Return the lock of the database, None if it is free."""
-        if self.place.kind == "none":
+        """Return the lock of the database, None if it is free, or one of files."""
+        if self.place.kind in ("none", FILE_LOCKS):
             return None
         if self.place.kind != "security-group":
             return self._objects.holder(database)
@@ -100,9 +102,10 @@ def locks_of(function: DeployedFunction) -> StackLocks:
 
 
 def _place(environment: Mapping[str, str]) -> LockPlace:
-    bucket, _, prefix = environment["SLDB_STORE"].removeprefix("s3://").rstrip("/").partition("/")
+    store = environment["SLDB_STORE"]
+    bucket, _, prefix = store.removeprefix("s3://").rstrip("/").partition("/")
     return LockPlace(
-        kind=environment.get("SLDB_LOCK", "security-group"),
+        kind=FILE_LOCKS if store.startswith("file:") else environment.get("SLDB_LOCK", "security-group"),
         stack=environment["SLDB_STACK"],
         vpc_id=environment.get("SLDB_VPC_ID") or None,
         bucket=bucket,

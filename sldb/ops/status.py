@@ -201,7 +201,7 @@ def _locks(account: Account, stack: str, state: StackState, databases: list[str]
     """Return the holders of all locks. Security groups are looked for independently of the kind of lock, since that
     costs nothing: some may be left from before the kind was changed."""
     held = list_lock_groups(account.ec2, stack, state.lock_vpc) if state.lock_vpc else []
-    if state.lock_kind == "s3" and state.storage != EFS and databases:
+    if state.lock_kind == "s3" and databases:
         objects = LockObjects(account.s3, account.data_bucket(stack, state).name, DATABASES_PREFIX)
         found = (objects.holder(database) for database in databases)
         held += [replace(holder, etag=None) for holder in found if holder is not None]

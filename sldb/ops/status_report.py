@@ -11,6 +11,7 @@ from sldb.deploy.tags import as_text
 from sldb.ops.alarms import ALARM, NO_DATA
 from sldb.render.text import escape
 from sldb.report import age, count
+from sldb.stack.state import FILE_LOCKS
 
 if TYPE_CHECKING:
     from sldb.ops.alarms import AlarmInfo
@@ -54,7 +55,8 @@ def show_status(status: Status, out: TextIO, now: float) -> None:
     header = ("function", "runtime", "memory", "timeout", "modified")
     write_table(out, "functions: none", header, functions)
     locks = [(lock.database, lock.owner, duration(lock.age_seconds(now)), lock.doing or "-") for lock in status.locks]
-    write_table(out, "locks: none is taken", ("locked database", "owner", "age", "doing"), locks)
+    nothing = "locks: those of files are not listed" if status.lock_kind == FILE_LOCKS else "locks: none is taken"
+    write_table(out, nothing, ("locked database", "owner", "age", "doing"), locks)
     if not status.bucket_is_gone:
         show_databases(status.databases, out)
 
@@ -119,6 +121,8 @@ def _limits(api: ApiInfo) -> str:
 def _lock(status: Status) -> str:
     if status.lock_kind in ("", "none"):
         return "none"
+    if status.lock_kind == FILE_LOCKS:
+        return f"{FILE_LOCKS}, freed by the file system once the writer is gone"
     return f"{status.lock_kind}, freed after {status.lock_max_age_seconds} s"
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from sldb.stack.names import authorizer_function
 from sldb.stack.resource_change import Change
 
+FILE_LOCKS = "file"  # a kind of lock, beside the values of LockKind
+
 
 @dataclass(frozen=True, slots=True)
 class StackState:
@@ -69,7 +71,8 @@ class StackState:
 
     @property
     def lock_kind(self) -> str:
-        return self.parameters.get("LockKind", "")
+        """The kind of lock that is in use: over a file system its own locks, whatever kind is set."""
+        return FILE_LOCKS if self.storage == "efs" else self.parameters.get("LockKind", "")
 
     @property
     def lock_vpc(self) -> str | None:

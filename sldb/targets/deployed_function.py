@@ -202,7 +202,7 @@ class DeployedFunction:
         own = variables.get("SLDB_STACK")
         if self.stack is not None and own is not None and own != self.stack:
             raise SldbError("bad_request", f"{name} belongs to the stack {own}", field="stack", stack=own)
-        if own is None or not variables.get("SLDB_STORE", "").startswith("s3://"):
+        if own is None or not variables.get("SLDB_STORE", "").startswith(("s3://", "file:///")):
             raise NotOurs("store_error", f"the function {name} is not sldb's", "sldb deploy creates one")
         return variables
 

@@ -117,6 +117,17 @@ def test_one_that_cannot_be_deleted_is_told(sldb: Commands, later: Any) -> None:
     assert "up to date" in sldb.ok("deploy").err
 
 
+def test_the_one_of_a_stack_that_has_moved_to_files_goes() -> None:
+    """The kind that is set is not the one in use there: no lock is taken in it."""
+    parameters = {"LockKind": "security-group", "Storage": "efs", "LockMaxAgeSeconds": "90"}
+    state = StackState("id", "UPDATE_COMPLETE", parameters=parameters, outputs={"LockVpc": "vpc-1"}, updated_at=1000.0)
+    nothing: Any = SimpleNamespace(
+        get_paginator=lambda _: SimpleNamespace(paginate=lambda **_: [{"SecurityGroups": []}])
+    )
+    assert plan_lock_vpc(nothing, "test-db", state, state.lock_kind, 1010.0).is_kept
+    assert plan_lock_vpc(nothing, "test-db", state, state.lock_kind, 1100.0) == LockVpc(removed_id="vpc-1")
+
+
 def test_a_stack_that_is_new_or_has_none_needs_no_look() -> None:
     state = StackState("id", "CREATE_COMPLETE", parameters={"LockKind": "s3"})
     nobody: Any = None  # would fail if it was asked

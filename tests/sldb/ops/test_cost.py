@@ -59,6 +59,14 @@ def test_the_scheduled_function_and_what_is_kept() -> None:
     assert cost.logging([LogEvent("1", 0, "é" * 487)]).dollars == pytest.approx(1e-6 * price.LOG_GB)
 
 
+def test_what_files_cost_is_not_what_objects_cost() -> None:
+    line = {**READ, "bytes_in": 1 << 20, "bytes_out": 1 << 19}
+    read, _, other = cost.queries([LogEvent("1", 0, json.dumps(line))], "aarch64", in_files=True)
+    assert read.dollars == pytest.approx(0.2e-6 + 0.1 * 0.0000133334 + 0.03 / 1024 + 0.06 / 2048)
+    assert other.what == "other requests, without EFS"
+    assert cost.file_system(1 << 31, cost.MONTH_SECONDS).dollars == pytest.approx(0.60)
+
+
 def access(api: str, status: str = "200", function: str = "f-1") -> str:
     return json.dumps({"api": api, "status": status, "function": function})
 
@@ -101,5 +109,6 @@ def test_the_prices_are_told_with_their_sources(sldb: Commands) -> None:
         "secrets-manager",
         "kms",
         "sqs",
+        "efs",
     }
     assert all(0 < row["dollars"] < 4 for row in rows)

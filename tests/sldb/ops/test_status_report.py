@@ -96,6 +96,8 @@ def test_off_a_terminal_columns_are_plain_and_complete() -> None:
         ({"bucket_is_gone": True}, "data   s3://test-db-data-123456789012-eu-west-1 is gone"),
         ({"health": health("UPDATE_ROLLBACK_FAILED")}, "next   `sldb deploy` finishes the roll-back"),
         ({"health": health("REVIEW_IN_PROGRESS")}, "next   `sldb deploy` creates it"),
+        ({"lock_kind": "file"}, "lock   file, freed by the file system once the writer is gone"),
+        ({"lock_kind": "file", "locks": ()}, "locks: those of files are not listed"),
         ({"moving_to": "efs"}, "move   to efs, copying; `sldb migrate-storage efs` goes on"),
         ({"moving_to": "s3", "refuses_writes": True}, "move   to s3, writes are refused; `sldb migrate-storage s3`"),
     ],

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 HELP = """Show the cost of the stack and of a query: an estimate from the functions' logs and the bucket.
 
 Prices are those of us-east-1 without any free tier (--prices lists them). Each query's log line holds its use of
-Lambda and S3. Of other requests and of other functions only Lambda's time is known. Requests to APIs are those in their
-access log. The cost of single queries: sldb query --stats.
+Lambda, and of S3 or EFS. Of other requests and of other functions only Lambda's time is known. Requests to APIs are
+those in their access log. The cost of single queries: sldb query --stats.
 
 \b
   sldb cost
@@ -62,8 +62,10 @@ def _months(seconds: float) -> float:
 
 def _items(run: Run, start_ms: int, seconds: float) -> list[Item]:
     from sldb.aws.errors import aws_errors
+    from sldb.deploy.storage.options import EFS
     from sldb.ops import cost as reckoning
     from sldb.ops import logs
+    from sldb.ops.file_system import size_of
     from sldb.ops.status import read_status, serving
     from sldb.stack.account import connect
     from sldb.stack.api_addresses import api_ids
@@ -87,9 +89,10 @@ def _items(run: Run, start_ms: int, seconds: float) -> list[Item]:
         messages.say(
             "the requests to the API key are in no log, and not counted: the account has no role for such logs"
         )
+    in_files = state.storage == EFS
     return [
-        *reckoning.queries([*lines[query], *lines.get(reader, ())], machines[query]),
-        reckoning.scheduled(lines[fix], machines[fix]),
+        *reckoning.queries([*lines[query], *lines.get(reader, ())], machines[query], in_files=in_files),
+        reckoning.scheduled(lines[fix], machines[fix], in_files=in_files),
         *([reckoning.authorizer(lines[authorizer], machines[authorizer])] if authorizer in lines else []),
         *reckoning.messages(state.parameters.get("Queue", "none"), lines[query], seconds),
         *reckoning.requests(access, apis),
@@ -97,6 +100,7 @@ def _items(run: Run, start_ms: int, seconds: float) -> list[Item]:
         *reckoning.watching(state.parameters, (line for each in lines.values() for line in each), seconds),
         reckoning.logging([*access, *(line for each in lines.values() for line in each)]),
         reckoning.storage(sizes, seconds),
+        *([reckoning.file_system(size_of(account, state), seconds)] if in_files else []),
     ]
 
 
@@ -118,6 +122,9 @@ def _show_prices(run: Run) -> None:
         ("a thousand PUT, COPY, POST, LIST", round(price.S3_WRITE * 1000, 6), f"{aws}/s3/pricing/"),
         ("a thousand GET and others", round(price.S3_READ * 1000, 6), f"{aws}/s3/pricing/"),
         ("a GB kept for a month", price.S3_GB_MONTH, f"{aws}/s3/pricing/"),
+        ("a GB in EFS for a month", price.EFS_GB_MONTH, f"{aws}/efs/pricing/"),
+        ("a GB read from EFS", price.EFS_READ_GB, f"{aws}/efs/pricing/"),
+        ("a GB written to EFS", price.EFS_WRITE_GB, f"{aws}/efs/pricing/"),
         ("a GB of log lines", price.LOG_GB, f"{aws}/cloudwatch/pricing/"),
         ("a million requests to an HTTP API", price.HTTP_API_REQUEST * 1_000_000, f"{aws}/api-gateway/pricing/"),
         ("a million requests to a REST API", price.REST_API_REQUEST * 1_000_000, f"{aws}/api-gateway/pricing/"),

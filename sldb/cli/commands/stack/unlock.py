@@ -38,10 +38,17 @@ def unlock(run: Run, yes: bool) -> int:
         _say("Nothing to free: the locks of a local target are the operating system's and end with their process.")
         return 0
     from sldb.ops.locks import function_locks
+    from sldb.stack.state import FILE_LOCKS
 
     locks = function_locks(run.deployed_function)
     if locks.place.kind == "none":
         _say(f"The stack {locks.place.stack} works without locks: nothing to free.")
+        return 0
+    if locks.place.kind == FILE_LOCKS:
+        _say(
+            f"Nothing to free: the databases of the stack {locks.place.stack} are in a file system, which frees the "
+            "lock of a writer that is gone."
+        )
         return 0
     held = locks.held(run.database)
     if held is None:

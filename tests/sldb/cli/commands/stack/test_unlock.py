@@ -53,7 +53,12 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def deploy(kind: str = "security-group", function: str = "test-db-function", stack: str = "test-db") -> str:
+def deploy(
+    kind: str = "security-group",
+    function: str = "test-db-function",
+    stack: str = "test-db",
+    store: str = "s3://data/databases",
+) -> str:
     """A stack and a function that says how it works; the id of its VPC."""
     client("cloudformation").create_stack(
         StackName=stack,
@@ -61,7 +66,7 @@ def deploy(kind: str = "security-group", function: str = "test-db-function", sta
         Parameters=[{"ParameterKey": "FunctionName", "ParameterValue": function}],
     )
     vpc = client("ec2").create_vpc(CidrBlock="10.0.0.0/28")["Vpc"]["VpcId"]
-    settings = {"SLDB_LOCK": kind, "SLDB_STORE": "s3://data/databases", "SLDB_STACK": stack, "SLDB_VPC_ID": vpc}
+    settings = {"SLDB_LOCK": kind, "SLDB_STORE": store, "SLDB_STACK": stack, "SLDB_VPC_ID": vpc}
     trust = json.dumps({"Version": "2012-10-17", "Statement": []})
     role = client("iam").create_role(RoleName=f"r-{stack}", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     code = io.BytesIO()
@@ -109,6 +114,13 @@ def groups() -> list[str]:
 def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr(streams, "can_ask", lambda: True)
     monkeypatch.setattr(click.termui, "visible_prompt_func", lambda prompt="": text)
+
+
+def test_locks_of_files_are_not_looked_for_in_s3(capsys: pytest.CaptureFixture[str]) -> None:
+    deploy("s3", store="file:///mnt/sldb")
+    assert run(["unlock", "--yes"]) == 0
+    assert "in a file system, which frees the lock" in capsys.readouterr().err
+    assert stack_locks(AwsOptions(), "test-db").held("main") is None
 
 
 @pytest.mark.parametrize("unasked", ["--yes", "-y", "--force"])
