@@ -93,7 +93,7 @@ format: $(VENV)/.has-dev ## rewrite the code as `make lint` wants it
 	$(BIN)/ruff format
 
 bench: $(VENV)/.has-dev ## what is measured, on this machine
-	@for name in startup authorizer engine page_size storage amplification transfer transfer_rows http_api queue insights express; do echo "== $$name"; $(BIN)/python -m "benchmarks.$$name" || exit 1; done
+	@for name in startup authorizer engine page_size storage amplification transfer transfer_rows http_api queue insights express efs; do echo "== $$name"; $(BIN)/python -m "benchmarks.$$name" || exit 1; done
 
 soak: $(VENV)/.has-dev ## simulated histories for a while: make soak SECONDS=600; one of them again: make soak SEED=4711
 	$(BIN)/python -m tests.simulation.soak $(if $(SEED),--seed $(SEED),--seconds $(SECONDS) $(if $(FROM),--first $(FROM)))

@@ -11,6 +11,7 @@ from typing import Any
 
 from lambda_handlers.host import Host
 from lambda_handlers.locks.none import NoLock
+from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.service import Service
 from lambda_handlers.settings import MIB, Settings
 from lambda_handlers.sql.connection import DEFAULT_PAGE_SIZE
@@ -25,11 +26,12 @@ CREATE INDEX posts_by_user ON posts (user_id);
 POST_BYTES = 1100  # about what one post takes with its index entry
 
 
-def container(store: ObjectStore, **settings: Any) -> Service:
+def container(store: ObjectStore, lock: WriteLock | None = None, **settings: Any) -> Service:
+    """Return a fresh container; without a lock it is one of kind none."""
     settings = {"cache_bytes": 8192 * MIB, "log_level": "error", "lock": "none", **settings}
     host = Host()
     return Service(
-        Settings(store="file:///unused", temp_dir=tempfile.gettempdir(), **settings), host, store, NoLock(host)
+        Settings(store="file:///unused", temp_dir=tempfile.gettempdir(), **settings), host, store, lock or NoLock(host)
     )
 
 

@@ -133,10 +133,12 @@ class Settings:
 
     @property
     def billed_machine(self) -> dict[str, Any]:
-        """The factors of Lambda's price for a second; nothing if seconds cost nothing."""
+        """The factors of Lambda's price for a second, and the kind of store unless it is S3; nothing if seconds cost
+        nothing."""
         if not self.on_lambda:
             return {}
-        return {"memory_mb": self.memory_bytes // MIB, "architecture": os.uname().machine}
+        factors = {"memory_mb": self.memory_bytes // MIB, "architecture": os.uname().machine}
+        return {**factors, "store": "efs"} if self.store.startswith("file:") else factors
 
     @property
     def s3(self) -> Endpoint:

@@ -4,6 +4,10 @@ The prices are in dollars, of us-east-1 and without any free tier, as in the REA
 https://aws.amazon.com/lambda/pricing/ and S3 Standard's of https://aws.amazon.com/s3/pricing/, both of 2026. The calls
 to EC2 for a lock are free, and so is traffic between S3 and a function of the same region.
 
+EFS has elastic throughput: its bytes are metered, for metadata 4 KiB at least and for data 32 KiB at least an operation
+(https://aws.amazon.com/efs/pricing/; "How do I estimate Elastic Throughput mode costs for Amazon EFS", re:Post). The
+operations behind a read and a write of the store are counted in `benchmarks/efs.py`.
+
 The estimate counts the measures of the function itself: its time from request to reply (`ms`), after a cold start the
 time until it was ready (`init_ms`, billed since August 2025), its memory, and its requests to S3. Not counted: storage,
 an API gateway in front, and traffic out of AWS.
@@ -21,6 +25,10 @@ S3_READ = 0.0004 / 1000  # GET and all others; DELETE is free, and rare enough t
 S3_GB_MONTH = 0.023  # S3 Standard, the first 50 TB
 # EFS, regional: Standard storage, and elastic throughput by the GB; https://aws.amazon.com/efs/pricing/
 EFS_GB_MONTH, EFS_READ_GB, EFS_WRITE_GB = 0.30, 0.03, 0.06
+EFS_BACKUP_GB_MONTH = 0.05  # AWS Backup, warm; https://aws.amazon.com/backup/pricing/
+EFS_READ_BYTES = 4 << 10  # of a read of the store: its directory is opened
+EFS_WRITE_BYTES = (12 << 10, 48 << 10)  # of a write with its lock, metered as read and as written; 32 KiB are of data
+_EFS_DATA_BYTES = 32 << 10
 LOG_GB = 0.50  # CloudWatch Logs, ingestion; https://aws.amazon.com/cloudwatch/pricing/
 HTTP_API_REQUEST = 1.00 / 1_000_000  # API Gateway's, the first 300 million; https://aws.amazon.com/api-gateway/pricing/
 REST_API_REQUEST = 3.50 / 1_000_000  # the first 333 million
@@ -37,11 +45,11 @@ BYTES_PER_GB = 1 << 30
 
 def estimate(stats: Mapping[str, Any], *, in_files: bool = False) -> float:
     """Return the dollars for the request of a reply with these `stats`; 0 without a function (`local`). `in_files`: the
-    databases are in EFS, not in S3."""
+    databases are in EFS, not in S3, as the stats of newer functions say themselves."""
     if "memory_mb" not in stats:
         return 0.0
     function = run(stats["memory_mb"], stats["ms"] + stats.get("init_ms", 0.0), stats.get("architecture", ""))
-    return function + (files(stats) if in_files else store(stats))
+    return function + (files(stats) if in_files or stats.get("store") == "efs" else store(stats))
 
 
 def store(stats: Mapping[str, Any]) -> float:
@@ -52,11 +60,14 @@ def store(stats: Mapping[str, Any]) -> float:
 
 
 def files(stats: Mapping[str, Any]) -> float:
-    """Return the dollars for the bytes in these `stats` that came from and went to a file system of EFS. Not counted:
-    that small reads and writes, and those of names, are metered as larger ones."""
-    read: int = stats.get("bytes_in", 0)
-    written: int = stats.get("bytes_out", 0)
-    return (read * EFS_READ_GB + written * EFS_WRITE_GB) / BYTES_PER_GB
+    """Return the dollars for the use of EFS by the requests in these `stats`, about: a small file that is read is
+    metered as a larger one."""
+    writes: int = stats.get("store_writes", 0)
+    reads: int = stats.get("store_requests", 0) - writes
+    read, written = EFS_WRITE_BYTES
+    read_bytes: float = reads * EFS_READ_BYTES + writes * read + stats.get("bytes_in", 0)
+    written_bytes: float = writes * written + max(0, stats.get("bytes_out", 0) - writes * _EFS_DATA_BYTES)
+    return (read_bytes * EFS_READ_GB + written_bytes * EFS_WRITE_GB) / BYTES_PER_GB
 
 
 def run(memory_mb: float, billed_ms: float, machine: str) -> float:

@@ -35,6 +35,7 @@ from sldb.deploy.protection.plan import changes_protection, plan_protection, pro
 from sldb.deploy.queues.change import change_notes
 from sldb.deploy.repair import bucket_made, check_data, delete_remains, finish_rollback, loss_notes
 from sldb.deploy.storage.file_system import check_subnets, find_adopted_files
+from sldb.deploy.storage.notes import storage_notes
 from sldb.deploy.storage.options import EFS
 from sldb.deploy.tags import Tags, as_text, for_locks
 from sldb.deploy.template import template_text
@@ -284,6 +285,7 @@ def _notes(
     tags = start.tags
     yield from start.queue_notes
     yield from protection_notes(previous, parameters)
+    yield from storage_notes(parameters)
     if boundary := parameters["PermissionsBoundary"]:
         yield f"permissions boundary of the roles: {boundary}"
     if tags.all:

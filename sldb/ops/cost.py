@@ -178,6 +178,21 @@ def file_system(size: int, seconds: float) -> Item:
     return Item("file system of EFS, at most", 1, gigabytes * price.EFS_GB_MONTH * seconds / MONTH_SECONDS)
 
 
+def backups(size: int, seconds: float) -> Item:
+    """Return the cost of one copy of a file system in AWS Backup."""
+    gigabytes = size / price.BYTES_PER_GB
+    return Item("backups of EFS, about", 1, gigabytes * price.EFS_BACKUP_GB_MONTH * seconds / MONTH_SECONDS)
+
+
+def beside_s3(size: int, events: Iterable[LogEvent], seconds: float) -> tuple[float, float]:
+    """Return the dollars for the store of a stack in EFS, and for the same use of S3 without its locks: the requests
+    with lines in the log, and a file system of a size in bytes."""
+    used = [event.fields for event in events if event.fields is not None]
+    in_efs = file_system(size, seconds).dollars + backups(size, seconds).dollars
+    in_s3 = storage([size], seconds).dollars
+    return in_efs + sum(map(price.files, used)), in_s3 + sum(map(price.store, used))
+
+
 def _reports(event: LogEvent, machine: str) -> Iterator[tuple[str, float]]:
     if match := _REPORT.match(event.message):
         yield match["id"], price.run(float(match["mb"]), float(match["ms"]), machine)

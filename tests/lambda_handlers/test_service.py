@@ -67,7 +67,9 @@ def test_the_stats_say_what_the_request_is_billed_for():
     assert (stats["memory_mb"], stats["architecture"]) == (1769, os.uname().machine)
     stats = run(service, "SELECT * FROM t").stats
     assert (stats["store_requests"], stats["store_writes"]) == (1, 0)
+    assert stats["store"] == "efs"
     service.close()
+    assert "store" not in Settings(store="s3://bucket", on_lambda=True).billed_machine
 
 
 def test_the_start_of_the_container_is_told_once():

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sldb.price import estimate, per_million
+from sldb.price import estimate, files, per_million
 
 
 def stats(ms: float, gets: int, puts: int, **others: Any) -> dict[str, Any]:
@@ -42,3 +42,13 @@ def test_how_it_is_told() -> None:
     assert per_million(0.00000127) == "$1.27 per million"
     assert per_million(0.0123) == "$12,300.00 per million"
     assert per_million(0) == ""
+
+
+def test_a_stack_in_efs_pays_for_metered_bytes() -> None:
+    read, write = {"store": "efs", "store_requests": 1}, {"store": "efs", "store_requests": 2, "store_writes": 1}
+    assert files(read) * 1e6 == pytest.approx(4 / 2**20 * 0.03 * 1e6)
+    assert files({**write, "bytes_out": 2000}) * 1e6 == pytest.approx((16 * 0.03 + 48 * 0.06) / 2**20 * 1e6)
+    assert files({**write, "bytes_out": 33 << 10}) - files(write) == pytest.approx(0.06 / 2**20)
+    assert files({**read, "bytes_in": 1 << 30}) - files(read) == pytest.approx(0.03)
+    assert files({"store": "efs"}) == 0
+    assert estimate(stats(50, 1, 1, store="efs")) < estimate(stats(50, 1, 1))

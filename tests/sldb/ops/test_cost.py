@@ -51,6 +51,13 @@ def test_a_batch_of_the_queue_is_one_invocation_with_the_requests_of_its_message
     assert list(cost.messages("none", events, 1.0)) == []
 
 
+def test_a_stack_in_efs_beside_the_same_use_of_s3() -> None:
+    assert cost.backups(2 << 30, cost.MONTH_SECONDS / 2).dollars == pytest.approx(0.05)
+    in_efs, in_s3 = cost.beside_s3(2 << 30, EVENTS, cost.MONTH_SECONDS)
+    assert in_s3 == pytest.approx(0.046 + 3 * 0.000005 + 7 * 0.0000004)
+    assert in_efs == pytest.approx(0.70 + ((7 * 4 + 3 * 12) * 0.03 + 3 * 48 * 0.06) / 2**20)
+
+
 def test_the_scheduled_function_and_what_is_kept() -> None:
     runs = cost.scheduled([LogEvent("1", 0, report("a", mb=512)), LogEvent("2", 0, "free_locks")], "x86_64")
     assert (runs.count, runs.each) == (1, pytest.approx(0.2e-6 + 0.05 * 0.0000166667))
@@ -62,7 +69,7 @@ def test_the_scheduled_function_and_what_is_kept() -> None:
 def test_what_files_cost_is_not_what_objects_cost() -> None:
     line = {**READ, "bytes_in": 1 << 20, "bytes_out": 1 << 19}
     read, _, other = cost.queries([LogEvent("1", 0, json.dumps(line))], "aarch64", in_files=True)
-    assert read.dollars == pytest.approx(0.2e-6 + 0.1 * 0.0000133334 + 0.03 / 1024 + 0.06 / 2048)
+    assert read.dollars == pytest.approx(0.2e-6 + 0.1 * 0.0000133334 + (1024 + 5 * 4) / 2**20 * 0.03 + 0.06 / 2048)
     assert other.what == "other requests, without EFS"
     assert cost.file_system(1 << 31, cost.MONTH_SECONDS).dollars == pytest.approx(0.60)
 
@@ -110,5 +117,6 @@ def test_the_prices_are_told_with_their_sources(sldb: Commands) -> None:
         "kms",
         "sqs",
         "efs",
+        "backup",
     }
     assert all(0 < row["dollars"] < 4 for row in rows)

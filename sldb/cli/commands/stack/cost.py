@@ -12,14 +12,18 @@ from sldb.cli.command import command
 from sldb.cli.run import Run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lambda_handlers.wire import Value
     from sldb.ops.cost import Item
+    from sldb.ops.logs import LogEvent
 
 HELP = """Show the cost of the stack and of a query: an estimate from the functions' logs and the bucket.
 
 Prices are those of us-east-1 without any free tier (--prices lists them). Each query's log line holds its use of
-Lambda, and of S3 or EFS. Of other requests and of other functions only Lambda's time is known. Requests to APIs are
-those in their access log. The cost of single queries: sldb query --stats.
+Lambda, and of S3 or EFS; for a stack in EFS the same use of S3 is shown, too. Of other requests and of other functions
+only Lambda's time is known. Requests to APIs are those in their access log. The cost of single queries: sldb query
+--stats.
 
 \b
   sldb cost
@@ -90,6 +94,9 @@ def _items(run: Run, start_ms: int, seconds: float) -> list[Item]:
             "the requests to the API key are in no log, and not counted: the account has no role for such logs"
         )
     in_files = state.storage == EFS
+    size = size_of(account, state) if in_files else 0
+    if in_files:
+        _say_beside_s3(size, [*lines[query], *lines.get(reader, ())], seconds)
     return [
         *reckoning.queries([*lines[query], *lines.get(reader, ())], machines[query], in_files=in_files),
         reckoning.scheduled(lines[fix], machines[fix], in_files=in_files),
@@ -100,8 +107,15 @@ def _items(run: Run, start_ms: int, seconds: float) -> list[Item]:
         *reckoning.watching(state.parameters, (line for each in lines.values() for line in each), seconds),
         reckoning.logging([*access, *(line for each in lines.values() for line in each)]),
         reckoning.storage(sizes, seconds),
-        *([reckoning.file_system(size_of(account, state), seconds)] if in_files else []),
+        *([reckoning.file_system(size, seconds), reckoning.backups(size, seconds)] if in_files else []),
     ]
+
+
+def _say_beside_s3(size: int, lines: Iterable[LogEvent], seconds: float) -> None:
+    from sldb.ops.cost import beside_s3
+
+    efs, s3 = (dollars * _months(seconds) for dollars in beside_s3(size, lines, seconds))
+    messages.say(f"of it the store: about ${efs:.2f} a month in EFS; the same use of S3 would be ${s3:.2f}")
 
 
 def _row(item: Item, seconds: float, *, people: bool) -> tuple[Value, ...]:
@@ -125,6 +139,7 @@ def _show_prices(run: Run) -> None:
         ("a GB in EFS for a month", price.EFS_GB_MONTH, f"{aws}/efs/pricing/"),
         ("a GB read from EFS", price.EFS_READ_GB, f"{aws}/efs/pricing/"),
         ("a GB written to EFS", price.EFS_WRITE_GB, f"{aws}/efs/pricing/"),
+        ("a GB of backups of EFS for a month", price.EFS_BACKUP_GB_MONTH, f"{aws}/backup/pricing/"),
         ("a GB of log lines", price.LOG_GB, f"{aws}/cloudwatch/pricing/"),
         ("a million requests to an HTTP API", price.HTTP_API_REQUEST * 1_000_000, f"{aws}/api-gateway/pricing/"),
         ("a million requests to a REST API", price.REST_API_REQUEST * 1_000_000, f"{aws}/api-gateway/pricing/"),
