@@ -12,6 +12,7 @@ import pytest
 
 from sldb.cli import spec
 from sldb.cli.main import sldb
+from sldb.stack.names import deadlock_fix_function, default_function
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob(".github/**/*.md")))
@@ -141,3 +142,13 @@ def _anchors(page: Path) -> set[str]:
 
 def _anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_each_stack_of_another_tool_has_functions_of_its_own_name() -> None:
+    """The defaults of the template are the names of one stack: a second one would not be created."""
+    blocks = [block for block in FENCE.findall(_page("infrastructure.md")) if "BundleKey" in block]
+    assert len(blocks) == 3
+    function = default_function("orders")
+    for block in blocks:
+        given = dict(re.findall(r"(\w*FunctionName)\W+([\w-]+)", block))
+        assert given == {"FunctionName": function, "DeadlockFixFunctionName": deadlock_fix_function(function)}, block
