@@ -80,11 +80,8 @@ class HttpsTarget(RemoteTarget):
         """Return the body of a reply; for a 303, that at its address."""
         if response.status != 303:
             return response.body
-        address = str(response.headers.get("location", ""))
-        if urlsplit(address).scheme not in {"https", urlsplit(self.name).scheme}:
-            raise SldbError("store_error", f"{self.name} redirects to an address that is not https")
         try:
-            return b"".join(self._download(address))
+            return b"".join(self._download(str(response.headers.get("location", ""))))
         except OSError as error:
             refused = SldbError("store_error", f"the reply cannot be read from the store: {error}", "try again")
             raise InDoubt(refused) from error
@@ -116,6 +113,8 @@ class HttpsTarget(RemoteTarget):
             raise
 
     def _download(self, url: str) -> Iterator[bytes]:
+        if urlsplit(url).scheme not in {"https", urlsplit(self.name).scheme}:
+            raise SldbError("store_error", f"{self.name} leads to an address that is not https")
         return self._connection().download(url)
 
     def _connection(self) -> UrlHttp:

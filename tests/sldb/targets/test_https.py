@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +15,17 @@ from typing import Any
 
 import pytest
 
-from lambda_handlers.wire import Action, Reply, Request, Result, SldbError, Statement
+from lambda_handlers.wire import (
+    ROWS_ADDRESS,
+    Action,
+    Column,
+    Reply,
+    Request,
+    Result,
+    SldbError,
+    Statement,
+    StoredRows,
+)
 from sldb.aws.http import region_in
 from sldb.aws.options import AwsOptions
 from sldb.http.server import HttpServer
@@ -182,6 +194,39 @@ def test_a_large_reply_is_fetched_without_the_token(front: Callable[..., Front])
     with closing(opened(site.url)) as target:
         assert target.send(request("SELECT 1")).txid == 7
     assert [(path, token) for path, token, _ in store.got] == [("/object", None)]
+
+
+def with_rows_at(address: str) -> Answer:
+    result = Result((Column("a", None),), rowcount=2, stored=StoredRows(address, 2))
+    return 200, {}, json.dumps(Reply((result,), 7, "orders").encode()).encode()
+
+
+def test_rows_beyond_a_response_are_fetched_without_the_token(front: Callable[..., Front]) -> None:
+    store = front((200, {}, gzip.compress(b"[1]\n[2]\n")))
+    site = front(with_rows_at(store.url + "/rows"))
+    with closing(opened(site.url)) as target:
+        assert target.send(request("SELECT a FROM t", database="orders")).rows == [(1,), (2,)]
+    assert [(path, token) for path, token, _ in store.got] == [("/rows", None)]
+    assert site.headers[0]["x-sldb-links"] == "true"
+
+
+def test_rows_of_a_store_without_urls_come_in_parts_from_the_front(front: Callable[..., Front]) -> None:
+    file = gzip.compress(b"[1]\n[2]\n")
+    parts = [json.dumps({"body": base64.b64encode(file[at : at + 9]).decode(), "size": len(file)}) for at in (0, 9, 18)]
+    rest = json.dumps({"body": base64.b64encode(file[27:]).decode(), "size": len(file)})
+    site = front(with_rows_at(f"{ROWS_ADDRESS}{'0' * 16}"), *((200, {}, part.encode()) for part in (*parts, rest)))
+    with closing(opened(site.url)) as target:
+        assert target.send(request("SELECT a FROM t", database="orders")).rows == [(1,), (2,)]
+    asked = [(path, token, sent["arguments"]) for path, token, sent in site.got[1:]]
+    bearer, rows_id = f"Bearer {TOKEN}", "0" * 16
+    assert asked == [("/orders/query", bearer, {"id": rows_id, "start": at}) for at in range(0, len(file), 9)][:4]
+
+
+@pytest.mark.parametrize("address", ["ftp://elsewhere/rows", "file:///etc/passwd", "/rows"])
+def test_rows_come_from_no_other_kind_of_address(front: Callable[..., Front], address: str) -> None:
+    site = front(with_rows_at(address))
+    with closing(opened(site.url)) as target, pytest.raises(SldbError, match="not https"):
+        target.send(request("SELECT a FROM t", database="orders"))
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"<html>", b'{"rows": []}', b"null"])

@@ -46,6 +46,7 @@ def test_a_stack_in_efs(aws: Emulator, tmp_path: Path) -> None:
     assert "need a network" in sldb("deploy", "--storage", "efs", "--yes", status=2)
     deployed = sldb("deploy", "--storage", "efs", "--create-vpc", "--readers", "--yes")
     assert "the file system fs-" in deployed
+    assert "EFS: $0.30 a month" in deployed
     used()
     moved_as_a_file(tmp_path)
     looked_at()
@@ -89,6 +90,7 @@ def looked_at() -> None:
     status = sldb("status", "--format", "json")
     assert '"main"' in status
     assert "elastic throughput" in sldb("doctor")
+    assert "the same use of S3" in sldb("cost")
 
 
 def moved_and_back() -> None:
