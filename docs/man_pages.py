@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,14 +89,9 @@ def _description(text: str) -> Iterator[str]:
     yield ".SH DESCRIPTION"
     for block in re.split(r"\n\s*\n", text):
         if block.startswith("\b"):
-            yield from (
-                ".PP",
-                ".nf",
-                ".RS 4",
-                *map(_line, block.removeprefix("\b\n").rstrip().split("\n")),
-                ".RE",
-                ".fi",
-            )
+            # man indents by seven columns, and 80 have to be enough.
+            lines = textwrap.dedent(block.removeprefix("\b\n")).rstrip().split("\n")
+            yield from (".PP", ".nf", *map(_line, lines), ".fi")
         else:
             yield from (".PP", _line(" ".join(block.split())))
 

@@ -15,7 +15,7 @@ from sldb.cli import spec
 from sldb.cli.main import sldb
 
 ROOT = Path(__file__).parents[1]
-REQUESTS = {".TH", ".SH", ".SS", ".PP", ".TP", ".nf", ".fi", ".RS", ".RE"}
+REQUESTS = {".TH", ".SH", ".SS", ".PP", ".TP", ".nf", ".fi"}
 FOREIGN_FILE = re.compile(r"""(?:src|href)="https?://[^"]+\.(?:js|css|woff2?|png|svg)\"""")
 
 
@@ -47,6 +47,13 @@ def test_links_between_the_pages_of_the_site_stay_in_it(site: Path) -> None:
 
 def test_links_to_files_that_are_no_pages_become_their_names(site: Path) -> None:
     assert not re.search(r'href="[^"]+\.(?:py|md)["#]', (site / "interface.html").read_text("utf-8"))
+
+
+def test_no_line_of_a_man_page_is_wrapped_in_80_columns() -> None:
+    for name, page in man_pages.pages().items():
+        for block in re.findall(r"^\.nf\n(.*?)^\.fi", page, re.MULTILINE | re.DOTALL):
+            lines = block.replace("\\-", "-").replace("\\&", "").replace("\\e", "\\").splitlines()
+            assert [line for line in lines if len(line) > 80 - 7] == [], name
 
 
 def test_every_command_has_a_man_page_that_names_its_options() -> None:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from moto.core.utils import iso_8601_datetime_with_nanoseconds
 from moto.s3.exceptions import MissingBucket, MissingKey
 
 from sldb.emulator.access import policy
@@ -32,6 +33,7 @@ _RESERVED = frozenset(
     }
 )
 _MAX_ENVIRONMENT_BYTES = 4096
+_CHANGES = ("UpdateFunctionConfiguration", "UpdateFunctionCode")
 _NOT_SUPPLIED = (
     "Layers",
     "DeadLetterConfig",
@@ -65,16 +67,16 @@ def _forget_invoke_config(moto: Moto, call: Call) -> None:
 
 
 def complete(moto: Moto, call: Call, answer: Answer) -> Answer:
-    """Keep the file systems of a function, and show them in its configuration."""
-    if call.action not in ("CreateFunction", "UpdateFunctionConfiguration", "GetFunctionConfiguration"):
-        return answer
-    if answer.status >= 300:
+    """Keep the file systems of a function and the time of its last change, and show them in its configuration."""
+    if call.action not in ("CreateFunction", "GetFunctionConfiguration", *_CHANGES) or answer.status >= 300:
         return answer
     given, shown = json.loads(call.body or b"{}"), json.loads(answer.body)
     if "FileSystemConfigs" in given:
         keep_file_systems(moto, call.region, shown["FunctionName"], given["FileSystemConfigs"])
     function = moto.backend("lambda", call.region).get_function(shown["FunctionName"])
     shown["FileSystemConfigs"] = file_systems_of(function)
+    if call.action in _CHANGES:  # moto knows the time of the creation alone
+        function.last_modified = shown["LastModified"] = iso_8601_datetime_with_nanoseconds()
     headers = tuple(header for header in answer.headers if header[0].lower() != "content-length")
     return Answer(answer.status, headers, json.dumps(shown).encode())
 

@@ -158,7 +158,7 @@ def restore(
     A database appears once all of it is there; if it is stopped before, the same command again goes on.
 
     \b
-      sldb backup restore s3://my-backups/orders --stack other --region eu-west-1
+      sldb backup restore s3://my-backups/orders --stack other
       sldb backup restore ~/backups --only main --as main-before
     """
     from sldb.backup.backup import check_names

@@ -29,10 +29,8 @@ HELP = """Write the rows of a table, a view or a query to a file or to standard 
   sldb export -o everything.sqlite
   sldb export events --parquet s3://bucket/events/
 
-\b
-Formats (--format, or the name's ending): csv, tsv, json, jsonl, insert
-(.sql), parquet and sqlite (these two need -o). Without a table and a query,
-sqlite holds the whole database.
+Formats (--format, or the name's ending): csv, tsv, json, jsonl, insert (.sql), parquet and sqlite (these two need -o).
+Without a table and a query, sqlite holds the whole database.
 
 All of it is read at one transaction, however large it is. A file appears whole or not at all; a name that ends in .gz
 or .zst is compressed. A name that begins with s3:// is the address of an object; if it ends in /, the object is named

@@ -34,9 +34,8 @@ HELP = """Read files into tables, all or nothing.
   sldb import prices.csv --upsert sku
   zcat huge.csv.gz | sldb import - --table huge
 
-\b
-Formats (found from the name's ending and the content): csv, tsv, json, jsonl,
-parquet, sqlite, sql; each may be compressed with gzip or zstd.
+Formats (found from the name's ending and the content): csv, tsv, json, jsonl, parquet, sqlite, sql; each may be
+compressed with gzip or zstd.
 
 A missing table is created: its name is the file's, its columns' types are those of the values (INTEGER, REAL, TEXT; 007
 and 1.10 are text). --type price=REAL gives a column another one of INTEGER, REAL, NUMERIC, TEXT and BLOB. Rows are

@@ -25,7 +25,7 @@ and once, even if several processes run this command at the same time.
   sldb migrate new create_users   create a file
   sldb migrate up --rehearse      try the pending ones on a branch
   sldb migrate up                 apply them
-  sldb migrate status             show which are applied, as sldb migrate does
+  sldb migrate status             show which are applied, as without it
   sldb migrate rollback           roll back the last one
 """
 

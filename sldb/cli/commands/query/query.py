@@ -34,7 +34,7 @@ sqlite3's .dump runs unchanged. Dot commands of the shell work too: sldb query .
 Parameters (-p, any number of times):
   -p 5 -p Ada                  for ?, in order
   -p id=5 -p name=Ada          for :id and :name
-  -p zip:text=01234            with a type: text int real null json blob file
+  -p zip:text=01234            type: text int real null json blob file
   -p body=@letter.txt          the text in a file
   -p pic:blob=@a.png           the bytes in a file
   -p tags:json='["a"]'         checked, bound as text
@@ -80,7 +80,7 @@ status is then 1. Writes ask for confirmation; without a terminal they need --ye
 Examples:
   sldb query "SELECT * FROM users WHERE age > :age" -p age=30
   sldb query -f schema.sql -c "SELECT count(*) FROM users"
-  sldb query "INSERT INTO users VALUES (:id, :name)" --params-from users.csv
+  sldb query "INSERT INTO t VALUES (:id, :name)" --params-from rows.csv
   sldb query "DELETE FROM users WHERE seen < '2020'" --dry-run
   sldb query "SELECT count(*) FROM users" --all-databases 'tenant-*'
   sldb query "SELECT * FROM users" --at yesterday --output users.csv

@@ -19,7 +19,7 @@ run, it is not_applied here. sldb queue status counts what waits, sldb queue pee
 
 \b
   applied      with the transaction and the time; --rows prints its rows
-  not_applied  not since the time shown; one on its way may still be applied
+  not_applied  not since the time shown; what is on its way may still be
   unknown      it was made too long ago
 
 \b

@@ -118,7 +118,7 @@ def deploy(run: Run, yes: bool, only_plan: bool, repair: bool, rollback: str | N
       sldb deploy --api token                      an HTTP API in front of it
       sldb deploy --readers                        a function that only reads
       sldb deploy --rollback                       to the version before
-      sldb deploy --alarms ops@example.com         a mail when something is wrong
+      sldb deploy --alarms ops@example.com         a mail if something is wrong
       sldb deploy --insights                       slow statements in the log
       sldb deploy --queue fifo                     a queue of writes, in order
       sldb deploy --storage efs --create-vpc       databases in EFS, with a VPC

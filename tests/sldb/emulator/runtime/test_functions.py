@@ -265,11 +265,16 @@ def test_response_too_large(account: Any) -> None:
 def test_changed_code_and_configuration_retire_containers(account: Any, aws: Any) -> None:
     name = account.function(ECHO)
     old = account.invoke(name)["pid"]
+    times = [account.client("lambda").get_function_configuration(FunctionName=name)["LastModified"]]
     code = ECHO.replace('"event": event', '"event": "new"')
     account.client("lambda").update_function_code(FunctionName=name, ZipFile=_zip(code))
     changed = account.invoke(name)
     assert changed["event"] == "new"
-    account.client("lambda").update_function_configuration(FunctionName=name, Timeout=9)
+    times.append(account.client("lambda").get_function_configuration(FunctionName=name)["LastModified"])
+    answer = account.client("lambda").update_function_configuration(FunctionName=name, Timeout=9)
+    times.append(answer["LastModified"])
+    assert times == sorted(set(times))
+    assert account.client("lambda").get_function(FunctionName=name)["Configuration"]["LastModified"] == times[-1]
     assert account.invoke(name)["pid"] not in (old, changed["pid"])
     assert len(aws.containers(name)) == 1
     with pytest.raises(ProcessLookupError):
