@@ -9,9 +9,14 @@ obstore does not show the Date of S3's answers, and no request is made for it. T
 
 An object that was sent at t by this clock, and is dated d, was not written before: the clock is ahead by t - d or more.
 An object dated d in a LIST at t was written by then: the clock is ahead by t - d or less.
+
+One date in a LIST may be wrong. One that would take this clock back is `doubted`, until a request for the object itself
+has confirmed it: if the log's time went back without need, requests would be forgotten, and applied twice.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 SKEW_SECONDS = 60.0  # the accepted difference of two clocks; a greater one means that one of them is wrong
 ROUNDING_SECONDS = 1.0  # of the dates that a store gives
@@ -26,6 +31,7 @@ class StoreClock:
         self._min_ahead, self._min_ahead_at = 0.0, float("-inf")  # ahead at least so many seconds, as seen at that time
         self._max_ahead, self._max_ahead_at = 0.0, float("-inf")  # and at most
         self._written: dict[str, float] = {}  # when an object was last sent, by its key
+        self._doubted: tuple[str, float, float] | None = None  # key, date, and when it was sent
         self.wants_list = False  # nothing is known, and a LIST would help
 
     def observe_date(self, date: float, sent_at: float) -> None:
@@ -48,8 +54,22 @@ class StoreClock:
     def observe_listed(self, key: str, date: float) -> None:
         """Note an object in a LIST. If another writer has written it again since, the bound is weaker, and not
         wrong."""
-        if key in self._written:
-            self.observe_date(date, self._written.pop(key))
+        if key not in self._written:
+            return
+        sent_at = self._written.pop(key)
+        if sent_at - date - ROUNDING_SECONDS > SKEW_SECONDS:
+            self._doubted = key, date, sent_at
+        else:
+            self.observe_date(date, sent_at)
+
+    def confirm(self, date_of: Callable[[str], float | None]) -> None:
+        """Note a date that was doubted, or that of the object itself (None: it is gone), whichever is later: if it was
+        written again since, the bound is weaker, and not wrong."""
+        if self._doubted is None:
+            return
+        (key, date, sent_at), self._doubted = self._doubted, None
+        if (found := date_of(key)) is not None:
+            self.observe_date(max(date, found), sent_at)
 
     def latest(self, now: float) -> float | None:
         """Return the latest time of the store's clock at `now` by this machine's; None if it is not known."""

@@ -9,9 +9,7 @@ beginning, and not without end: every transaction from before that moment is an 
 
 Rule 5 of `replica` lives here: the absence of the next transaction counts only if the copy is fresh (`freshness`), and
 its age is compared again after the response. If the process was paused between request and response, the response
-proves nothing.
-
-The pages of the files are `local_pages`, the choice of the files from names is `log.chain`.
+proves nothing. The pages of the files are `local_pages`, the choice of the files from names is `log.chain`.
 """
 
 from __future__ import annotations
@@ -37,7 +35,7 @@ from lambda_handlers.storage.pages.head import HeadFile
 from lambda_handlers.storage.pages.stored_page_map import NotMapped
 from lambda_handlers.storage.publishing import Publisher
 from lambda_handlers.store.errors import store_error
-from lambda_handlers.store.protocol import NotFound, ObjectStore, StoreError
+from lambda_handlers.store.protocol import NotFound, ObjectStore, StoreError, date_of
 from lambda_handlers.store_clock import StoreClock
 from lambda_handlers.wire import SldbError
 
@@ -271,6 +269,7 @@ class LogFollower:
             elif name := parse_page_map_key(self.database, info.key):
                 mapped.add(name)
         self._freshness.listed = newest[0], -newest[1]
+        self._clock.confirm(lambda key: date_of(self._store, key))
         return {name: HeadFile(name, size, name in mapped) for name, size in sizes.items()}
 
     # Before a commit

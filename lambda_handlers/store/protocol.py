@@ -170,3 +170,11 @@ class ObjectStore(Protocol):
 
     def close(self) -> None:
         """Close the connections; later requests open new ones."""
+
+
+def date_of(store: ObjectStore, key: str) -> float | None:
+    """Return when an object was written, in unix seconds by the store's clock; None if there is none."""
+    try:
+        return store.info(key).modified_at
+    except NotFound:
+        return None

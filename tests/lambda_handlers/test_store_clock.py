@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
@@ -18,8 +19,10 @@ from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.service import Service
 from lambda_handlers.settings import Settings
+from lambda_handlers.shared.lock_holder import lock_key
 from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.storage.log.ltx import Header
+from lambda_handlers.store.protocol import ObjectInfo
 from lambda_handlers.store_clock import StoreClock
 from tests.fakes.clock import Clock
 from tests.fakes.databases.past import act
@@ -115,6 +118,20 @@ def test_the_date_of_an_object_tells_once_and_only_if_it_was_written_here() -> N
     assert clock.latest(100.0) == 51.0
 
 
+@pytest.mark.parametrize(
+    ("found", "latest"), [(900.0, 901.0), (900.4, 901.4), (990.0, 991.0), (10.0, 901.0), (None, None)]
+)
+def test_a_date_that_takes_the_clock_back_needs_a_second_one(found: float | None, latest: float | None) -> None:
+    clock = StoreClock()
+    clock.record_write("a", 1000.0, is_worth_a_list=True)
+    clock.observe_listed("a", 900.0)
+    assert (clock.latest(1000.0), clock.wants_list) == (None, True)
+    asked: list[str] = []
+    for _ in range(2):
+        clock.confirm(lambda key: asked.append(key) or found)
+    assert (clock.latest(1000.0), asked) == (latest, ["a"])
+
+
 # Commits
 
 
@@ -183,6 +200,30 @@ def test_within_a_minute_times_do_not_go_back(world: World, wrong: float) -> Non
     run(world.container(50.0)[0], "CREATE TABLE t (a)")
     run(world.container(wrong)[0], INSERT)
     assert world.stamps(1, 2) == pytest.approx([50.0, 50.001], abs=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [-2 * HOUR, -4 * DAY, 3 * YEAR])
+def test_one_wrong_date_of_the_lock_takes_no_clock_along(
+    world: World, wrong: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the log's time goes back with the clock, and requests are forgotten."""
+    first, last = world.container()[0], world.container()[0]
+    run(first, "CREATE TABLE t (a)")
+    run(first, INSERT, request_id="one")
+    timed = world.store.store
+    listed = timed.list_objects
+
+    def damaged(prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
+        for info in listed(prefix, after):
+            yield replace(info, modified_at=info.modified_at + wrong) if info.key == lock_key("main") else info
+
+    with monkeypatch.context() as patch:
+        patch.setattr(timed, "list_objects", damaged)
+        run(world.container(0, object_lock)[0], INSERT)
+    run(last, INSERT)
+    run(last, INSERT, request_id="one")
+    assert run(last, "SELECT count(*) FROM t").rows == [(3,)]
+    assert all(-1 <= stamp <= 1 for stamp in world.stamps(3, 4))
 
 
 # After a commit whose clock was ahead
