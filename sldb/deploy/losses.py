@@ -24,7 +24,7 @@ from sldb.deploy.checks.check import Problems, ResourceCheck
 from sldb.deploy.checks.files import FILE_CHECKS
 from sldb.deploy.checks.operation import OPERATION_CHECKS
 from sldb.deploy.checks.queues import QUEUE_CHECKS
-from sldb.deploy.storage.options import EFS
+from sldb.deploy.storage.options import EFS, NO_MIGRATION
 from sldb.stack.names import authorizer_function, read_function
 from sldb.stack.resource_change import DATA_BUCKET, FILE_SYSTEM, LOCK_VPC
 from sldb.stack.state import StackResource
@@ -152,16 +152,25 @@ def _role(check: ResourceCheck) -> Problems:
 
 def role_policies(logical_id: str, parameters: Mapping[str, str]) -> tuple[str, ...]:
     """Return the policies of a role, as in the template; a test compares."""
-    has_locks = parameters.get("LockKind") == "security-group" and parameters.get("Storage") != EFS
-    has_vpc = has_locks or parameters.get("KeepLockVpc") == "true"
-    takes_locks = logical_id == "DeadlockFixRole" or (logical_id == "QueryRole" and has_vpc)
     if logical_id == "FilesRole":
         return ("logs", "files")
-    traces = parameters.get("Tracing") == "true" and logical_id in ("QueryRole", "ReadRole")
     mounts = parameters.get("Storage") == EFS and logical_id != "AuthorizerRole"
-    keys = {"key": bool(parameters.get("KmsKey")), "former-keys": bool(parameters.get("FormerKmsKeys"))}
-    optional = {"tracing": traces, **keys, "logs": True, "files": mounts, "locks": takes_locks}
-    return ("data", *(name for name, has in optional.items() if has))
+    has_bucket = not mounts or parameters.get("Migration", NO_MIGRATION) != NO_MIGRATION
+    takes_locks = parameters.get("LockKind") == "security-group" and not mounts
+    has_locks = {
+        "QueryRole": takes_locks or parameters.get("KeepLockVpc") == "true",
+        "DeadlockFixRole": has_bucket,
+    }
+    optional = {
+        "data": has_bucket,
+        "tracing": parameters.get("Tracing") == "true" and logical_id in ("QueryRole", "ReadRole"),
+        "key": bool(parameters.get("KmsKey")) and has_bucket,
+        "former-keys": bool(parameters.get("FormerKmsKeys")) and has_bucket,
+        "logs": True,
+        "files": mounts,
+        "locks": has_locks.get(logical_id, False),
+    }
+    return tuple(name for name, has in optional.items() if has)
 
 
 def _vpc(check: ResourceCheck) -> Problems:

@@ -5,7 +5,9 @@
 2. Writes, maintenance and the queue are switched off (Migration=final), and all requests from before end: as long as
    the function may run. What was written meanwhile is copied; every file is compared with its checksum, and with the
    copy.
-3. The stack uses the other store, and writes again.
+3. The stack uses the other store, and writes again. To EFS in two deployments: roles are updated before functions, and
+   lose the bucket only when no function reads it any more. Between the two the stack serves everything; a move that
+   ends there is over but for those rights, and `abort` takes them away.
 
 Stopped anywhere, the same command continues: files never change, so that a copy needs only those that are missing.
 `abort` goes back to the store in use, as long as the third step has not begun. The source keeps its files.
@@ -87,6 +89,8 @@ class Move:
         self.note(f"waiting {seconds:.0f} s for requests from before")
         self.sleep(seconds)
         known = self._copy(state, known)
+        if self.target == EFS:
+            self.deploy(StorageChoices(storage=EFS, migration=FILES))
         self.deploy(StorageChoices(storage=self.target, migration=NO_MIGRATION))
         self.note(f"moved {len(known)} database{'s' if len(known) != 1 else ''} to {self.target}")
         self.note(_what_stays(state))

@@ -43,6 +43,24 @@ def test_the_function_that_migrates_does_not_reach_the_bucket(template: dict[str
     assert not [each for each in actions if "s3:" in str(each) or "kms:" in str(each)]
 
 
+@pytest.mark.parametrize("role", ["QueryRole", "DeadlockFixRole", "ReadRole"])
+def test_a_role_in_efs_has_no_right_to_the_bucket(template: dict[str, Any], role: str) -> None:
+    """Nor one to its key, and none to locks, which are files."""
+    needs_bucket = {"UsesBucket", "HasBucketKey", "HasFormerBucketKeys", "HasLockVpc"}
+    for policy in template["Resources"][role]["Properties"]["Policies"]:
+        condition, actual = policy["Fn::If"][:2] if "Fn::If" in policy else ("", policy)
+        services = {action.partition(":")[0] for each in actual["PolicyDocument"]["Statement"] for action in _of(each)}
+        is_for_locks = actual["PolicyName"] == "locks"
+        assert (condition in needs_bucket) == (bool(services & {"s3", "kms"}) or is_for_locks)
+    assert template["Conditions"]["UsesBucket"] == {
+        "Fn::Or": [{"Fn::Not": [{"Condition": "OnEfs"}]}, {"Condition": "Migrates"}]
+    }
+
+
+def _of(statement: dict[str, Any]) -> list[str]:
+    return [statement["Action"]] if isinstance(statement["Action"], str) else list(statement["Action"])
+
+
 def test_the_policy_of_the_file_system_only_denies(template: dict[str, Any]) -> None:
     policy = template["Resources"][FILE_SYSTEM]["Properties"]["FileSystemPolicy"]
     assert {statement["Effect"] for statement in policy["Statement"]} == {"Deny"}

@@ -272,6 +272,8 @@ def test_nothing_refers_to_an_attribute_of_a_function(template: dict[str, Any]) 
         ({"LockKind": "none", "KeepLockVpc": "false"}, False),
         ({"LockKind": "security-group", "KeepLockVpc": "false", "Storage": "efs"}, False),
         ({"LockKind": "s3", "KmsKey": "arn:…", "FormerKmsKeys": "arn:…"}, False),
+        ({"LockKind": "s3", "KmsKey": "arn:…", "FormerKmsKeys": "arn:…", "Storage": "efs"}, False),
+        ({"LockKind": "s3", "KmsKey": "arn:…", "Storage": "efs", "Migration": "final"}, False),
     ],
 )
 @pytest.mark.parametrize("role", ["QueryRole", "DeadlockFixRole", "ReadRole"])
@@ -282,10 +284,12 @@ def test_the_deployer_misses_every_policy_that_a_role_has(
     parameters = {**parameters, "Tracing": tracing}
     holds = {"": True, "HasLockVpc": has_vpc, "HasTracing": tracing == "true"}
     holds["OnEfs"] = parameters.get("Storage") == "efs"
+    holds["UsesBucket"] = not holds["OnEfs"] or "Migration" in parameters
+    holds["HasBucketKey"] = "KmsKey" in parameters and holds["UsesBucket"]
+    holds["HasFormerBucketKeys"] = "FormerKmsKeys" in parameters and holds["UsesBucket"]
     names = []
     for entry in template["Resources"][role]["Properties"]["Policies"]:
         condition, policy, _ = entry.get("Fn::If", ("", entry, None))
-        holds |= {"HasKmsKey": "KmsKey" in parameters, "HasFormerKmsKeys": "FormerKmsKeys" in parameters}
         if holds[condition]:
             names.append(policy["PolicyName"])
     assert role_policies(role, parameters) == tuple(names)

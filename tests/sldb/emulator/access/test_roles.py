@@ -442,7 +442,7 @@ def test_the_function_that_only_reads_creates_a_large_reply_in_parts(clean: Stac
         raise RuntimeError("broke")
 
     with pytest.raises(RuntimeError, match="broke"):  # the fixture sees that no upload is left
-        store.create_from(STREAM, pieces())
+        store.create_from(REPLY + "b", pieces())
 
 
 def test_the_function_that_only_reads_has_the_key_of_tokens_and_cannot_make_it(clean: Stack) -> None:
