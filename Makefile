@@ -49,8 +49,10 @@ else
 	$(PYTEST) -m "not long" $(TESTS)
 endif
 
-paths: $(VENV)/.has-dev ## the long tests of whole paths: stacks that are deployed, used, broken and mended
-	$(PYTEST) -m long --ignore tests/simulation --ignore tests/chaos --ignore tests/interop tests
+paths: $(VENV)/.has-dev ## the long tests of whole paths: stacks that are deployed, used, broken and mended; and which rights none of them used
+	rm -rf $(VENV)/rights
+	RIGHTS_USED=$(VENV)/rights $(PYTEST) -m long --ignore tests/simulation --ignore tests/chaos --ignore tests/interop tests
+	$(BIN)/python -m tests.access $(VENV)/rights
 
 pairs: $(VENV)/.has-dev ## stacks with each pair of values of two options of `sldb deploy`, of which `make paths` deploys a part
 	PAIRS=all $(PYTEST) -m long tests/sldb/deploy/pairs

@@ -177,7 +177,6 @@ TESTED_IN = {
     "tests/sldb/emulator/access/test_iam.py": (
         "sldb.emulator.access.bucket_policy",
         "sldb.emulator.access.permissions",
-        "sldb.emulator.access.uses",
     ),
     "tests/sldb/queue/test_deployed.py": (
         "sldb.cli.commands.query.queue",

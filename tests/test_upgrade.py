@@ -48,7 +48,7 @@ def first_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def aws(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with emulated_aws(minute_seconds=3600, wheels=wheels_of(request.config)) as emulator:
+    with emulated_aws(minute_seconds=3600, wheels=wheels_of(request.config), keeps_uses=False) as emulator:
         yield emulator
 
 

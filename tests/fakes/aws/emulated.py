@@ -23,6 +23,7 @@ from sldb.deploy.bundle.bytecode import compiled
 from sldb.emulator.front.hooks import Hook
 from sldb.emulator.front.server import Emulator
 from sldb.stack.cloudformation import Stack
+from tests.access.rights import keep
 
 POLL_SECONDS = 0.02  # between two looks at a stack; AWS takes minutes for what the emulator does at once
 BLOCKED_SECONDS = 1.0  # an operation that runs longer waits for a hook of a test
@@ -33,7 +34,10 @@ moto.core.responses.method_names_from_class = cache(moto.core.responses.method_n
 
 
 @contextmanager
-def emulated_aws(*, minute_seconds: float = 60.0, wheels: Path | None = None) -> Iterator[Emulator]:
+def emulated_aws(
+    *, minute_seconds: float = 60.0, wheels: Path | None = None, keeps_uses: bool = True
+) -> Iterator[Emulator]:
+    """`keeps_uses`: of rights, for `make paths`; not those of another version's code."""
     with pytest.MonkeyPatch.context() as patch, Emulator(minute_seconds=minute_seconds) as aws:
         for name in [name for name in os.environ if name.startswith(("AWS_", "SLDB_"))]:
             patch.delenv(name)
@@ -54,6 +58,8 @@ def emulated_aws(*, minute_seconds: float = 60.0, wheels: Path | None = None) ->
             yield aws
         finally:
             boto3.DEFAULT_SESSION = None
+            if keeps_uses:
+                keep(aws.uses)
 
 
 def wheels_of(config: pytest.Config) -> Path:

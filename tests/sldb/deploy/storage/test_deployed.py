@@ -67,6 +67,7 @@ def used() -> None:
     sldb("query", "INSERT INTO t VALUES (1), (2)")
     assert rows("SELECT sum(a) AS s FROM t") == [{"s": 3}]
     assert rows("SELECT count(*) AS n FROM t", "--at", "1") == [{"n": 0}]
+    assert rows("SELECT sum(a) AS s FROM t", "--target", "lambda:test-db-function-read") == [{"s": 3}]
     sldb("branch", "--as", "copy")
     sldb("query", "INSERT INTO t VALUES (4)", "--database", "copy")
     assert rows("SELECT sum(a) AS s FROM t", "--database", "copy") == [{"s": 7}]

@@ -1,0 +1,240 @@
+"""The work of a stack's roles that no other story makes: a key of KMS and its exchange, old files, stale locks.
+
+`make paths` counts the uses of rights here with those of all other stories (`tests/access/rights.py`).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import time
+import urllib.request
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from functools import partial
+from typing import Any
+
+import boto3
+import pytest
+
+from lambda_handlers.log import Log
+from lambda_handlers.settings import Settings
+from lambda_handlers.shared.lock_holder import Holder, encode_held
+from lambda_handlers.storage.upkeep.maintenance import Maintenance
+from sldb.emulator.calls.call import DEFAULT_REGION
+from sldb.emulator.front.server import Emulator
+from tests.fakes.aws.emulated import emulated_aws, wheels_of
+from tests.fakes.clock import Clock
+from tests.fakes.databases.service import container, run
+from tests.fakes.stores.memory import memory_store
+from tests.fakes.terminal.in_process import run_command
+from tests.fakes.waiting import wait_until
+from tests.sldb.commands import DATA_BUCKET
+from tests.sldb.deploy.protection.test_deployed import let_logs_use
+
+pytestmark = [pytest.mark.long, pytest.mark.network, pytest.mark.timeout(600)]
+
+FUNCTION = "test-db-function"
+READ, FIX = f"{FUNCTION}-read", f"{FUNCTION}-deadlock-fix"
+DAY_SECONDS = 86_400.0
+
+
+class Stack:
+    def __init__(self, aws: Emulator) -> None:
+        self.aws = aws
+        self.functions, self.s3, self.sqs = boto3.client("lambda"), boto3.client("s3"), boto3.client("sqs")
+
+    def ok(self, *arguments: str) -> str:
+        status, out, err = run_command(arguments)
+        assert status == 0, (arguments, err)
+        return out
+
+    def invoke(self, event: dict[str, Any], function: str = FUNCTION) -> tuple[int, Any]:
+        answer = self.functions.invoke(FunctionName=function, Payload=json.dumps(event))
+        reply = json.loads(answer["Payload"].read())
+        return reply["statusCode"], reply["body"]
+
+    def run(self, event: dict[str, Any], function: str = FUNCTION) -> dict[str, Any]:
+        status, body = self.invoke(event, function)
+        assert status == 200, body
+        found: dict[str, Any] = body
+        return found
+
+    def maintain(self, database: str) -> dict[str, Any]:
+        (report,) = self.run({"maintain": database}, FIX)["maintained"]
+        found: dict[str, Any] = report
+        assert "error" not in found, found
+        return found
+
+    def outputs(self) -> dict[str, str]:
+        (stack,) = boto3.client("cloudformation").describe_stacks(StackName="test-db")["Stacks"]
+        return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+
+    def put(self, key: str, body: bytes, written_at: float) -> None:
+        """Put an object below databases/, dated as it was written."""
+        self.s3.put_object(Bucket=DATA_BUCKET, Key=f"databases/{key}", Body=body, IfNoneMatch="*")
+        with self.aws._moto.lock:
+            stored = self.aws._moto.backend("s3", DEFAULT_REGION).get_object(DATA_BUCKET, f"databases/{key}")
+            stored.last_modified = datetime.fromtimestamp(written_at, timezone.utc).replace(tzinfo=None)
+
+    def keys(self, prefix: str) -> set[str]:
+        found = self.s3.list_objects_v2(Bucket=DATA_BUCKET, Prefix=f"databases/{prefix}").get("Contents", [])
+        return {each["Key"].removeprefix("databases/") for each in found}
+
+    def waiting(self, output: str) -> int:
+        found = self.sqs.get_queue_attributes(QueueUrl=self.outputs()[output], AttributeNames=["All"])["Attributes"]
+        return int(found["ApproximateNumberOfMessages"]) + int(found["ApproximateNumberOfMessagesNotVisible"])
+
+
+@pytest.fixture(scope="module")
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    with emulated_aws(minute_seconds=3600, wheels=wheels_of(request.config)) as aws:
+        yield Stack(aws)
+
+
+def key_of_ones_own() -> str:
+    kms = boto3.client("kms")
+    arn: str = kms.create_key()["KeyMetadata"]["Arn"]
+    let_logs_use(kms, arn)
+    return arn
+
+
+def test_each_role_does_what_it_is_for(stack: Stack) -> None:
+    options = ("--queue", "fifo", "--readers", "--api", "token", "--tracing", "--yes")
+    stack.ok("deploy", "--kms-key", key_of_ones_own(), *options)
+    stack.ok("query", "CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+    first, second = (stack.ok("token", "create", name, "--database", "main").strip() for name in ("app", "other"))
+    asks = partial(ask, stack.aws.url, stack.outputs()["TokenApiId"])
+    assert asks(first, "SELECT a FROM t") == [[1]]
+    takes_a_message(stack)
+    gives_up_an_invocation(stack)
+    is_cancelled_twice(stack)
+    keeps_a_large_transaction(stack)
+    frees_an_old_group(stack)
+    removes_old_files(stack)
+
+    stack.ok("deploy", "--kms-key", key_of_ones_own(), "--lock", "s3", "--yes")
+    for each in stack.aws.containers():  # those to come remember nothing
+        if each.pid is not None:
+            stack.aws.kill_container(each.pid)
+    assert asks(second, "SELECT a FROM t ORDER BY a") == [[1], [2]]
+    assert stack.run({"query": "SELECT count(*) FROM t"}, READ)["rows"] == [[2]]
+    stack.ok("query", "INSERT INTO t VALUES (3)")
+    stack.maintain("main")
+    frees_an_old_object(stack)
+
+
+def ask(address: str, api: str, token: str, query: str) -> Any:
+    headers = {"content-type": "application/json", "authorization": f"Bearer {token}"}
+    url = f"{address}/_execute-api/{api}/main/query"
+    request = urllib.request.Request(url, json.dumps({"query": query}).encode(), headers)
+    with urllib.request.urlopen(request) as response:
+        return json.loads(response.read())["rows"]
+
+
+def takes_a_message(stack: Stack) -> None:
+    stack.ok("query", "INSERT INTO t VALUES (2)", "--enqueue")
+
+    def is_taken() -> bool:
+        stack.aws.advance(60, if_idle=True)
+        return stack.waiting("QueueUrl") == 0
+
+    wait_until(is_taken, "the message is applied")
+
+
+def gives_up_an_invocation(stack: Stack) -> None:
+    """Without Lambda's repetitions, a minute and two minutes later."""
+    on_failure = stack.functions.get_function_event_invoke_config(FunctionName=FUNCTION)["DestinationConfig"]
+    stack.functions.put_function_event_invoke_config(
+        FunctionName=FUNCTION, MaximumRetryAttempts=0, DestinationConfig={"OnFailure": on_failure["OnFailure"]}
+    )
+    event = {"query": "INSERT INTO nowhere VALUES (1)", "asynchronous": True}
+    stack.functions.invoke(FunctionName=FUNCTION, InvocationType="Event", Payload=json.dumps(event))
+    wait_until(lambda: stack.waiting("FailedInvocationsUrl") == 1, "the invocation is given up")
+
+
+def is_cancelled_twice(stack: Stack) -> None:
+    """The second mark is put beside the first one."""
+    for attempt in ("a", "b"):
+        stack.run({"action": "cancel", "arguments": {"request_id": "x", "attempt": attempt}})
+
+
+def keeps_a_large_transaction(stack: Stack) -> None:
+    blob = {"$blob": base64.b64encode(random.Random(1).randbytes(100_000)).decode()}
+    stack.run({"query": "SELECT 1", "transaction": {"begin": True}})  # it makes the key of transactions
+    begun = stack.run({"query": "SELECT length(?)", "params": [blob], "transaction": {"begin": True}}, READ)
+    assert len(begun["transaction"]["token"]) < 200  # it is an object
+
+
+def frees_an_old_group(stack: Stack) -> None:
+    tags = {
+        "sldb:stack": "test-db",
+        "sldb:database": "main",
+        "CreateTime": str(time.time() - DAY_SECONDS),
+        "Owner": "abc",
+        "sldb:doing": "INSERT t",
+    }
+    group = boto3.client("ec2").create_security_group(
+        GroupName="sldb-lock-test-db-main",
+        Description="lock",
+        VpcId=stack.outputs()["LockVpc"],
+        TagSpecifications=[
+            {"ResourceType": "security-group", "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}
+        ],
+    )
+    assert [each["lock_id"] for each in stack.run({}, FIX)["freed"]] == [group["GroupId"]]
+
+
+def frees_an_old_object(stack: Stack) -> None:
+    now = time.time()
+    holder = Holder("0" * 32, "old", "0" * 32, now - DAY_SECONDS, "INSERT t")
+    stack.put("old/lock.json", encode_held(holder), now)
+    assert [each["database"] for each in stack.run({}, FIX)["freed"]] == ["old"]
+
+
+def removes_old_files(stack: Stack) -> None:
+    """The newest snapshot has no page map: there is time to begin with it, and in the next pass to end."""
+    objects = {key: found for key, found in aged().items() if key.endswith((".ltx", ".pages"))}
+    newest = max(key for key in objects if "/0009/" in key and key.endswith(".ltx")).removesuffix("ltx")
+    last = max(key for key in objects if "/0000/" in key and key.endswith(".ltx")).removesuffix("ltx")
+    del objects[f"{newest}pages"]
+    for key, (body, written_at) in objects.items():
+        stack.put(key, body, written_at)
+    stack.put("old/uploads/u/1", b"part", time.time() - 2 * DAY_SECONDS)
+    whole = stack.functions.get_function_configuration(FunctionName=FIX)["Timeout"]
+    stack.functions.update_function_configuration(FunctionName=FIX, Timeout=18)
+    stack.maintain("old")
+    left = {f"{newest}ltx", f"{newest}part.pages", f"{last}ltx", f"{last}pages"}
+    assert {key for key in stack.keys("old/") if not key.endswith(".json")} == left
+    stack.functions.update_function_configuration(FunctionName=FIX, Timeout=whole)
+    stack.maintain("old")
+    assert {f"{newest}pages", "old/atlas"} <= stack.keys("old/")
+    assert f"{newest}part.pages" not in stack.keys("old/")
+
+
+def aged() -> dict[str, tuple[bytes, float]]:
+    """Return the objects of a database of two months ago, and when each was written."""
+    clock, made = Clock(time.time() - 60 * DAY_SECONDS), memory_store()
+    host, found = clock.host(), {}
+
+    def note() -> None:
+        for each in made.list_objects(""):
+            found.setdefault(each.key, (made.get(each.key), clock.now()))
+
+    service = container(made, host=host)
+    run(service, "CREATE TABLE t (a)", database="old")
+    note()
+    for _ in range(2):
+        for _ in range(3):
+            clock.sleep(3600)
+            run(service, "INSERT INTO t VALUES (randomblob(1000000))", database="old")
+            note()
+        clock.sleep(DAY_SECONDS)
+        log = Log.of(Settings("memory://", lock="none", log_level="error"), host.now)
+        Maintenance(made, host, log, 30).run(clock.now() + 600, "old")
+        note()
+    clock.sleep(45 * DAY_SECONDS)  # within the retention period
+    run(service, "INSERT INTO t VALUES (randomblob(300000))", database="old")
+    note()
+    return found
