@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from lambda_handlers.shared import times
 from lambda_handlers.wire import SldbError
 from sldb.deploy.operation.options import has_alarms
 from sldb.doctor.finding import Finding, ok, unchecked
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from sldb.stack.account import Account
     from sldb.stack.state import StackState
 
+_LATE, _LATE_SECONDS = "maintenance-late", 1800.0  # the alarm about no run, and the time that it looks at
 _PAGE = "docs/operations.md says of each alarm what it means and what to do"
 
 
@@ -24,7 +27,7 @@ def alarm_findings(account: Account, state: StackState, alarms: tuple[AlarmInfo,
     if alarms is None:
         yield Finding("alarms", "warn", "could not be read", "you need the right cloudwatch:DescribeAlarms")
     else:
-        yield states(alarms)
+        yield states(alarms, changed_at=state.updated_at, now=time.time())
     try:
         problem = topic_problem(account, state)
     except SldbError as error:
@@ -36,13 +39,22 @@ def alarm_findings(account: Account, state: StackState, alarms: tuple[AlarmInfo,
         yield ok("alarms", "their topic has subscribers")
 
 
-def states(alarms: tuple[AlarmInfo, ...]) -> Finding:
-    """Return the finding about the states of alarms."""
-    raised = [each.name for each in alarms if each.state == ALARM]
-    unknown = [each.name for each in alarms if each.state == NO_DATA]
+def states(alarms: tuple[AlarmInfo, ...], *, changed_at: float, now: float) -> Finding:
+    """Return the finding about the states of alarms. `changed_at`: the last change of the stack, in unix seconds."""
+    early = [each.name for each in alarms if _is_early(each, changed_at, now)]
+    raised = [each.name for each in alarms if each.state == ALARM and each.name not in early]
+    unknown = [each.name for each in alarms if each.state == NO_DATA or each.name in early]
     if raised:
         return Finding("alarms", "fail", f"raised: {', '.join(raised)}", _PAGE)
     if unknown:
         says = f"not judged yet: {', '.join(unknown)}"
         return Finding("alarms", "warn", says, "a new alarm is judged within minutes; later the metrics have stopped")
     return ok("alarms", f"{len(alarms)}, and none is raised")
+
+
+def _is_early(alarm: AlarmInfo, changed_at: float, now: float) -> bool:
+    """Return True for the alarm about late maintenance while a new stack has had no time for it: no data counts as late
+    there (docs/operations.md)."""
+    since = times.read(alarm.since)
+    is_new = since is not None and changed_at <= since.start_ms / 1000 and now - changed_at < _LATE_SECONDS
+    return alarm.name == _LATE and alarm.state == ALARM and is_new
