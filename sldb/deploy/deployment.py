@@ -22,7 +22,7 @@ from sldb.deploy.kept.records import Records
 from sldb.deploy.lock_vpc import free_abandoned
 from sldb.deploy.plan import Plan, refuse_data_loss, refuse_overlooked_losses
 from sldb.deploy.preparation import Order, Preparation, prepare
-from sldb.deploy.progress import Progress, stack_failure
+from sldb.deploy.progress import Progress, left_behind, stack_failure
 from sldb.deploy.protection.bucket import protect_adopted
 from sldb.deploy.repair import restore_code
 from sldb.stack.account import Account
@@ -129,6 +129,8 @@ class Deployment:
         self.executed = True
         state, events = self._stack.follow(operation, self._progress.event)
         if state.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+            for note in left_behind(events):
+                self._progress.note(note)
             raise stack_failure(self.plan.stack, state, events)
         if any(event.failed and event.logical_id == LOCK_VPC for event in events):
             vpc_id = self.preparation.lock_vpc.removed_id

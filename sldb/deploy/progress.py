@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -41,3 +42,15 @@ def _next_step(status: str) -> str:
     if status == "UPDATE_ROLLBACK_FAILED":
         return f"fix the cause and deploy again; or {REMAKE}"
     return "fix the cause and deploy again"
+
+
+def left_behind(events: list[StackEvent]) -> Iterator[str]:
+    """Yield what a failed operation has made and does not remove, for people: the template keeps queues and data."""
+    for event in events:
+        if event.status == "DELETE_SKIPPED":
+            remove = (
+                f": `aws sqs delete-queue --queue-url {event.physical_id}` removes it"
+                if event.type == "AWS::SQS::Queue"
+                else ""
+            )
+            yield f"left behind: {event.logical_id} {event.physical_id}{remove}"

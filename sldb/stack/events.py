@@ -46,6 +46,7 @@ class StackEvent:
     type: str
     status: str  # such as CREATE_IN_PROGRESS
     reason: str = ""
+    physical_id: str = ""
 
     @property
     def of_stack(self) -> bool:
@@ -68,6 +69,7 @@ class StackEvent:
             type=event.get("ResourceType", ""),
             status=event.get("ResourceStatus", ""),
             reason=event.get("ResourceStatusReason", ""),
+            physical_id=event.get("PhysicalResourceId", ""),
         )
 
 

@@ -84,7 +84,12 @@ def test_it_goes_back_and_further_back_and_forward(sldb: Commands, monkeypatch: 
 def test_a_failed_deployment_is_no_version(sldb: Commands) -> None:
     sldb.ok("deploy", "--lock", "s3")
     sldb.fail("UpdateFunctionConfiguration", "InvalidParameterValueException", "MemorySize is too large")
-    assert sldb("deploy", "--memory", "4096").status == 1
+    ran = sldb("deploy", "--memory", "4096", "--queue", "fifo")
+    assert ran.status == 1
+    left = {url for url in sldb.client("sqs").list_queues()["QueueUrls"] if "Fifo" in url}
+    assert len(left) == 2
+    for url in left:
+        assert f"`aws sqs delete-queue --queue-url {url}` removes it" in ran.err
     assert versions(sldb) == [(1, True, None)]
     for arguments, says in (
         (("--rollback", "7"), "there is no version 7"),
