@@ -38,6 +38,7 @@ DASHBOARD_MONTH = 3.00  # beyond the three free ones, of 50 metrics each
 XRAY_TRACE = 5.00 / 1_000_000  # recorded; https://aws.amazon.com/xray/pricing/
 KMS_KEY_MONTH = 1.00  # https://aws.amazon.com/kms/pricing/
 SQS_REQUEST = {"fifo": 0.50 / 1_000_000, "standard": 0.40 / 1_000_000}  # https://aws.amazon.com/sqs/pricing/
+SQS_POLLERS, SQS_POLL_SECONDS = 5, 20  # Lambda's, of an empty queue
 SECRET_MONTH = 0.40  # Secrets Manager; https://aws.amazon.com/secrets-manager/pricing/
 MB_PER_GB = 1024
 BYTES_PER_GB = 1 << 30
@@ -74,6 +75,11 @@ def run(memory_mb: float, billed_ms: float, machine: str) -> float:
     """Return the dollars for one invocation of a function, without its requests to other services."""
     gb_second = LAMBDA_GB_SECOND.get(machine, LAMBDA_GB_SECOND["aarch64"])
     return LAMBDA_REQUEST + memory_mb / MB_PER_GB * billed_ms / 1000 * gb_second
+
+
+def polls(seconds: float) -> int:
+    """Return Lambda's requests to an empty queue, by long polling ("Using Lambda with Amazon SQS", developer guide)."""
+    return round(SQS_POLLERS * seconds / SQS_POLL_SECONDS)
 
 
 def per_million(dollars: float) -> str:

@@ -36,7 +36,7 @@ LONG_FUNCTIONS = {
 TESTED_IN = {
     "tests/sldb/deploy/operation/test_alarms_deployed.py": (
         "sldb.deploy.checks.operation",
-        "sldb.doctor.operation",
+        "sldb.deploy.operation.topic",
         "sldb.emulator.access.key_permissions",
     ),
     "tests/sldb/emulator/monitoring/test_alarms.py": (

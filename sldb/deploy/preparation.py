@@ -26,8 +26,9 @@ from sldb.deploy.kept.records import Records
 from sldb.deploy.kept.version import Version, template_key
 from sldb.deploy.lock_vpc import SECURITY_GROUP, LockVpc, plan_lock_vpc
 from sldb.deploy.losses import LossReport, find_losses
-from sldb.deploy.operation.notes import operation_notes
+from sldb.deploy.operation.notes import count_alarms, operation_notes
 from sldb.deploy.operation.options import check_topic_region
+from sldb.deploy.operation.topic import topic_notes
 from sldb.deploy.parameters import DEFAULTS, Choices, resolve
 from sldb.deploy.plan import BundleStep, Kind, Plan
 from sldb.deploy.progress import Progress
@@ -95,7 +96,7 @@ class _Start:
     bucket: BundleBucket
     line: Line
     repairs: bool
-    queue_notes: tuple[str, ...]
+    notes: tuple[str, ...]  # about the queue and the topic of alarms
     chooses_storage: bool  # the user does
 
 
@@ -124,9 +125,9 @@ def prepare(account: Account, order: Order, progress: Progress) -> Preparation:
     if step is Step.RESUME and found:
         finish_rollback(stack, found, losses, progress, only_plan=order.only_plan)
     progress.note("working out the changes")
-    queue_notes = change_notes(account, state, parameters)
+    more_notes = (*change_notes(account, state, parameters), *topic_notes(account, previous, parameters))
     chooses_storage = order.choices.storage.storage is not None
-    start = _Start(stack, state, losses, tags, bucket, line, order.repairs, queue_notes, chooses_storage)
+    start = _Start(stack, state, losses, tags, bucket, line, order.repairs, more_notes, chooses_storage)
     asks_for_versions = order.choices.recoverable_days is not None or previous.get("RecoverableDays", "0") != "0"
     return _plan(account, start, parameters, bundle, sets_versions=asks_for_versions)
 
@@ -166,7 +167,7 @@ def _plan(
             *start.line.notes,
             *store_notes,
             *loss_notes(start.losses),
-            *_notes(previous, shown, start, lock_vpc),
+            *_notes(previous, shown, start, lock_vpc, template),
             *api_notes(previous, shown, _addresses(account, start), has_log_role=may_log),
         ),
         losses=start.losses.losses,
@@ -280,18 +281,20 @@ def _kind(start: _Start, change_set: ChangeSet | None) -> Kind:
 
 
 def _notes(
-    previous: Mapping[str, str], parameters: Mapping[str, str], start: _Start, lock_vpc: LockVpc
+    previous: Mapping[str, str], parameters: Mapping[str, str], start: _Start, lock_vpc: LockVpc, template: str
 ) -> Iterator[str]:
     tags = start.tags
-    yield from start.queue_notes
+    yield from start.notes
     yield from protection_notes(previous, parameters)
-    yield from storage_notes(parameters)
-    if boundary := parameters["PermissionsBoundary"]:
+    yield from storage_notes(previous, parameters)
+    boundary = parameters["PermissionsBoundary"]
+    if boundary and boundary != previous.get("PermissionsBoundary"):
         yield f"permissions boundary of the roles: {boundary}"
-    if tags.all:
+    if tags.all and tags.changed:
         yield f"tags of all resources that can have tags: {as_text(tags.all)}"
     if tags.dropped:
         yield f"tags to be removed: {', '.join(tags.dropped)}"
     if lock_vpc.is_kept:
         yield f"the VPC of the locks stays for now: {lock_vpc.reason}"
-    yield from operation_notes(previous, parameters)
+    alarms = count_alarms(previous, start.line.live_template), count_alarms(parameters, template)
+    yield from operation_notes(previous, parameters, alarms)

@@ -6,7 +6,7 @@ counted. A batch of the queue is one invocation: its line `batch` has the reques
 what ran alone in it have the others.
 
 No log has the requests to SQS. A message takes three at most: it is sent, received and deleted. Lambda asks an empty
-queue as well, by long polling ("Using Lambda with Amazon SQS", developer guide: five pollers at first, 20 seconds).
+queue as well (`price.polls`).
 """
 
 from __future__ import annotations
@@ -17,11 +17,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sldb import price
-from sldb.deploy.operation.notes import count_alarms
 from sldb.ops.logs import LogEvent
 
 MONTH_SECONDS = 30 * 86_400
-POLLERS, POLL_SECONDS = 5, 20
 _FREE = ("401", "403", "429")
 _REPORT = re.compile(
     r"REPORT RequestId: (?P<id>\S+).*?Billed Duration: (?P<ms>[\d.]+) ms.*?Memory Size: (?P<mb>\d+) MB", re.DOTALL
@@ -85,7 +83,7 @@ def messages(kind: str, events: Iterable[LogEvent], seconds: float) -> Iterator[
     lines = (event.fields for event in events if event.fields is not None)
     deliveries = sum(int(line["messages"]) for line in lines if line["event"] == "batch")
     yield Item("requests to SQS for messages, at most", 3 * deliveries, 3 * deliveries * each)
-    polls = round(POLLERS * seconds / POLL_SECONDS)
+    polls = price.polls(seconds)
     yield Item("polls of the queue while it is empty", polls, polls * each)
 
 
@@ -124,11 +122,11 @@ def secret(seconds: float) -> Item:
     return Item("secret of tokens", 1, price.SECRET_MONTH * seconds / MONTH_SECONDS)
 
 
-def watching(parameters: Mapping[str, str], events: Iterable[LogEvent], seconds: float) -> Iterator[Item]:
+def watching(alarms: int, parameters: Mapping[str, str], events: Iterable[LogEvent], seconds: float) -> Iterator[Item]:
     """Yield the costs of alarms, of their key, and of the custom metrics that the logs name. An hour with data of a
     metric is billed as one of the month; the free ones are not counted off."""
     months = seconds / MONTH_SECONDS
-    if alarms := count_alarms(parameters):
+    if alarms:
         yield Item("alarms", alarms, alarms * price.ALARM_MONTH * months)
     if parameters.get("AlarmMail"):
         yield Item("key of the topic of alarms", 1, price.KMS_KEY_MONTH * months)

@@ -22,18 +22,21 @@ _ENDS = {
 def api_notes(
     before: Mapping[str, str], after: Mapping[str, str], addresses: Mapping[str, str], *, has_log_role: bool | None
 ) -> Iterator[str]:
-    """Yield the notes. `before`, `after`: the parameters of the stack; `addresses`: of the existing APIs, by kind."""
+    """Yield the notes about what changes. `before`, `after`: the parameters of the stack; `addresses`: of the existing
+    APIs, by kind."""
     old, new = kinds_of(before), kinds_of(after)
     for kind in new:
-        yield _api(kind, after, addresses.get(kind, "its address is known once it is there"))
+        if kind not in old or _words(kind, before) != _words(kind, after):
+            yield _api(kind, after, addresses.get(kind, "its address is known once it is there"))
     if "token" in new and "token" not in old:
         yield f"the secret that signs tokens costs ${price.SECRET_MONTH:.2f} a month"
-    if "key" in new and not has_log_role:
+    if "key" in new and "key" not in old and not has_log_role:
         why = (
             "the account has no role for logs of REST APIs" if has_log_role is False else "the role for it is not seen"
         )
         yield f"the API of kind key has no access log: {why} (API Gateway, Settings, CloudWatch log role ARN)"
-    if new and after["CorsOrigins"] == ANY_ORIGIN:
+    opens = set(new) - set(old) or before.get("CorsOrigins") != ANY_ORIGIN
+    if new and opens and after["CorsOrigins"] == ANY_ORIGIN:
         yield "warning: web pages of any origin may send requests to the APIs; each needs a token, key or signature"
     for kind in old:
         if kind not in new:
@@ -42,5 +45,8 @@ def api_notes(
 
 def _api(kind: str, parameters: Mapping[str, str], address: str) -> str:
     dollars = (price.REST_API_REQUEST if kind == "key" else price.HTTP_API_REQUEST) * 1_000_000
-    words = _KINDS[kind].format_map(parameters)
-    return f"{kind}: {words}, ${dollars:.2f} per million requests: {address}"
+    return f"{kind}: {_words(kind, parameters)}, ${dollars:.2f} per million requests: {address}"
+
+
+def _words(kind: str, parameters: Mapping[str, str]) -> str:
+    return _KINDS[kind].format_map(parameters)

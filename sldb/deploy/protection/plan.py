@@ -54,6 +54,9 @@ def changes_protection(previous: Mapping[str, str], parameters: Mapping[str, str
 
 
 def protection_notes(previous: Mapping[str, str], parameters: Mapping[str, str]) -> Iterator[str]:
+    """Yield the notes about what changes."""
+    if not changes_protection(previous, parameters):
+        return
     key, former = parameters["KmsKey"], parameters.get("FormerKmsKeys", "")
     if key:
         yield f"the data bucket, queues, logs and settings of the functions are encrypted with {key}"

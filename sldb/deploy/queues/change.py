@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from sldb import price
 from sldb.aws.errors import OperationFailed, aws_errors
-from sldb.deploy.queues.options import NONE
+from sldb.deploy.queues.options import DAY_SECONDS, FIFO, NONE, STANDARD
 from sldb.report import count
 from sldb.stack.queues import OUTPUTS, QueueCounts, count_messages
 
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 
 def change_notes(account: Account, state: StackState | None, parameters: Mapping[str, str]) -> tuple[str, ...]:
     """Return what the plan says of a change of the kind. Raises OperationFailed while messages wait in the queue."""
-    if state is None or "QueueUrl" not in state.outputs:
-        return ()
-    before, after = state.parameters.get("Queue", NONE), parameters["Queue"]
-    if before == after:
-        return ()
+    before = state.parameters.get("Queue", NONE) if state else NONE
+    after = parameters.get("Queue", NONE)  # a version to go back to may know no queues
+    price_note = tuple(_price(after)) if before != after else ()
+    if before == after or state is None or "QueueUrl" not in state.outputs:
+        return price_note
     counts = {each.role: each for each in count_messages(account.queues, state.outputs)}
     queue, dead = counts["queue"], counts["dead letters"]
     if queue.total:
@@ -43,14 +44,29 @@ def change_notes(account: Account, state: StackState | None, parameters: Mapping
             f"{count(dead.total, 'dead letter')} left in {dead.name}: `sldb queue redrive --from {dead.url}` sends "
             "them to the new queue"
         )
-    return tuple(notes)
+    return (*notes, *price_note)
+
+
+def _price(kind: str) -> Iterator[str]:
+    """Yield what a new queue costs."""
+    if kind in price.SQS_REQUEST:
+        each = price.SQS_REQUEST[kind]
+        idle = price.polls(30 * DAY_SECONDS) * each
+        yield (
+            f"the queue: ${each * 1_000_000:.2f} per million requests to SQS, three for each message; those of Lambda "
+            f"while it is empty are about ${idle:.2f} a month"
+        )
 
 
 def kept_notes(counts: tuple[QueueCounts, ...]) -> Iterator[str]:
     """Yield what stays of a stack that is taken down: the queues with messages in them."""
     for each in counts:
         if each.total:
-            yield f"the queue {each.name} stays, with {count(each.total, each.noun)} in it: {each.url}"
+            kind = FIFO if each.name.endswith(".fifo") else STANDARD
+            yield (
+                f"the queue {each.name} stays, with {count(each.total, each.noun)} in it: {each.url}; after another "
+                f"`sldb deploy --queue {kind}`, `sldb queue redrive --from {each.url}` sends them again"
+            )
 
 
 def delete_empty(account: Account, counts: tuple[QueueCounts, ...]) -> tuple[QueueCounts, ...]:

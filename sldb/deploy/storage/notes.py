@@ -8,9 +8,9 @@ from sldb import price
 from sldb.deploy.storage.options import has_files
 
 
-def storage_notes(after: Mapping[str, str]) -> Iterator[str]:
-    """Yield the notes. `after`: the parameters of the stack."""
-    if not has_files(after):
+def storage_notes(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+    """Yield the notes about a new file system. `before`, `after`: the parameters of the stack."""
+    if not has_files(after) or has_files(before):
         return
     yield (
         f"EFS: ${price.EFS_GB_MONTH:.2f} a month for each GB, ${price.EFS_BACKUP_GB_MONTH:.2f} for its backups;"

@@ -66,6 +66,7 @@ def _months(seconds: float) -> float:
 
 def _items(run: Run, start_ms: int, seconds: float) -> list[Item]:
     from sldb.aws.errors import aws_errors
+    from sldb.deploy.operation.notes import count_alarms
     from sldb.deploy.storage.options import EFS
     from sldb.ops import cost as reckoning
     from sldb.ops import logs
@@ -73,6 +74,7 @@ def _items(run: Run, start_ms: int, seconds: float) -> list[Item]:
     from sldb.ops.status import read_status, serving
     from sldb.stack.account import connect
     from sldb.stack.api_addresses import api_ids
+    from sldb.stack.cloudformation import Stack
     from sldb.stack.names import api_log_group, authorizer_function, deadlock_fix_function, log_group, read_function
 
     account = connect(run.aws)
@@ -94,6 +96,7 @@ def _items(run: Run, start_ms: int, seconds: float) -> list[Item]:
             "the requests to the API key are in no log, and not counted: the account has no role for such logs"
         )
     in_files = state.storage == EFS
+    alarms = count_alarms(state.parameters, Stack(account.cloudformation, run.stack).template())
     size = size_of(account, state) if in_files else 0
     if in_files:
         _say_beside_s3(size, [*lines[query], *lines.get(reader, ())], seconds)
@@ -104,7 +107,7 @@ def _items(run: Run, start_ms: int, seconds: float) -> list[Item]:
         *reckoning.messages(state.parameters.get("Queue", "none"), lines[query], seconds),
         *reckoning.requests(access, apis),
         *([reckoning.secret(seconds)] if "token" in api_ids(state) else []),
-        *reckoning.watching(state.parameters, (line for each in lines.values() for line in each), seconds),
+        *reckoning.watching(alarms, state.parameters, (line for each in lines.values() for line in each), seconds),
         reckoning.logging([*access, *(line for each in lines.values() for line in each)]),
         reckoning.storage(sizes, seconds),
         *([reckoning.file_system(size, seconds), reckoning.backups(size, seconds)] if in_files else []),

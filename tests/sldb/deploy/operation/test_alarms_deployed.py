@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
-from sldb.ops.alarms import NAMES
+from sldb.doctor.operation import states
+from sldb.ops.alarms import NAMES, AlarmInfo
 from tests.sldb.commands import Commands
 from tests.sldb.conftest import sldb as deployed_by_test
 from tests.sldb.emulator.monitoring.test_alarms import CAUSES
@@ -49,10 +51,14 @@ def test_the_life_of_a_stacks_alarms(sldb: Commands) -> None:
     assert "RAISED: errors (for" in sldb.ok("status").out
     sldb.client("cloudwatch").delete_alarms(AlarmNames=["test-db-memory"])
     found = doctor(sldb)
-    assert found["alarms"] == ["raised: errors, maintenance-late", "their topic has subscribers"]
+    assert found["alarms"] == ["raised: errors", "their topic has subscribers"]  # and not yet maintenance-late
     assert "the alarm test-db-memory is gone" in found["resources"]
     assert "\nalarms,13," in sldb.ok("cost", "--format", "csv").out
 
+    ran = sldb("deploy", "--alarms", TOPIC, "--plan")
+    assert (ran.status, f"there is no topic {TOPIC}" in ran.err) == (2, True), ran.err
+    sldb.fail("GetTopicAttributes", "AuthorizationError", "not authorized to perform SNS:GetTopicAttributes")
+    assert "the topic of alarms was not looked for" in sldb.ok("deploy", "--alarms", TOPIC, "--plan").err
     sldb.client("sns").create_topic(Name="ops")
     more = ("--metrics", "databases", "--dashboard", "--reserved-concurrency", "7", "--yes")
     ran = sldb.ok("deploy", "--alarms", TOPIC, *more)
@@ -74,6 +80,21 @@ def test_the_life_of_a_stacks_alarms(sldb: Commands) -> None:
     assert alarms(sldb) == {}
     assert sldb.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
     assert "SLDB_METRICS" not in functions(sldb)["Environment"]["Variables"]
+
+
+@pytest.mark.parametrize(
+    ("name", "raised_at", "now", "state"),
+    [
+        ("maintenance-late", 1060, 1100, "warn"),
+        ("maintenance-late", 1060, 2900, "fail"),  # there was time
+        ("maintenance-late", 900, 1100, "fail"),  # it had been raised before the last change
+        ("errors", 1060, 1100, "fail"),
+    ],
+)
+def test_maintenance_is_not_late_in_the_first_minutes(name: str, raised_at: int, now: int, state: str) -> None:
+    since = datetime.fromtimestamp(raised_at, timezone.utc).isoformat()
+    alarms = (AlarmInfo(name, "ALARM", since), AlarmInfo("memory", "OK", since))
+    assert states(alarms, changed_at=1000.0, now=float(now)).state == state
 
 
 def test_the_names_of_the_alarms_are_those_of_the_template() -> None:

@@ -11,7 +11,7 @@ from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]  # publ
 from lambda_handlers.settings import METRICS as SETTINGS
 from lambda_handlers.wire import SldbError
 from sldb import price
-from sldb.deploy.operation.notes import METRICS, OF_QUEUE, OF_READERS, OF_TOKENS, count_alarms, operation_notes
+from sldb.deploy.operation.notes import METRICS, count_alarms, operation_notes
 from sldb.deploy.operation.options import METRICS as KINDS
 from sldb.deploy.operation.options import (
     NEAR_TIMEOUT,
@@ -71,8 +71,8 @@ def test_a_duration_is_near_the_time_limit_whatever_that_is() -> None:
 
 def test_the_plan_says_what_follows_and_what_it_costs() -> None:
     before = resolved()
-    assert list(operation_notes(before, before)) == []
-    notes = list(operation_notes(before, resolved(alarms="ops@example.com", metrics="databases")))
+    assert list(operation_notes(before, before, (0, 0))) == []
+    notes = list(operation_notes(before, resolved(alarms="ops@example.com", metrics="databases"), (0, 13)))
     assert notes == [
         "alarms: 13, to ops@example.com; about $2.30 a month",
         "AWS sends a mail to ops@example.com: alarms reach it only after the link in that mail was followed",
@@ -80,22 +80,36 @@ def test_the_plan_says_what_follows_and_what_it_costs() -> None:
         "metrics of each database: up to 13 custom metrics, $3.90 a month each",
     ]
     after = resolved(alarms="ops@example.com")
-    assert list(operation_notes(after, after)) == notes[:1]
-    assert next(operation_notes(after, resolved(after, alarms=TOPIC))).endswith("about $1.30 a month")
+    assert list(operation_notes(after, after, (13, 15))) == [notes[0].replace("13", "15").replace("2.30", "2.50")]
+    assert next(operation_notes(after, resolved(after, alarms=TOPIC), (13, 13))).endswith("about $1.30 a month")
     assert pytest.approx(5.7) == price.METRIC_MONTH * METRICS
 
 
+def test_the_plan_says_nothing_of_what_stays_as_it_is() -> None:
+    more = {"metrics": "databases", "dashboard": True, "tracing": True, "reserved_concurrency": "7"}
+    for everything in (resolved(alarms=TOPIC, **more), resolved(alarms="ops@example.com", **more)):
+        assert list(operation_notes(everything, everything, (13, 13))) == []
+
+
 def test_the_numbers_are_those_of_the_template_and_of_the_functions() -> None:
+    text = template_path().read_text("utf-8")
     alarms = [
         each for each in load(str(template_path()))["Resources"].values() if each["Type"] == "AWS::CloudWatch::Alarm"
     ]
     everything = {"AlarmTopic": TOPIC, "Readers": "true", "ApiToken": "true", "Queue": "fifo"}
-    assert count_alarms(everything) == len(alarms)
-    assert count_alarms({"AlarmTopic": TOPIC}) == len(alarms) - OF_READERS - OF_TOKENS - OF_QUEUE
-    assert count_alarms({}) == 0
+    assert count_alarms(everything, text) == len(alarms)
+    assert count_alarms({"AlarmTopic": TOPIC}, text) == len(alarms) - 4
+    assert count_alarms({}, text) == 0
     assert len(UNITS) == METRICS
     assert set(KINDS) - {"auto"} == {"stack", "databases"}
     assert SETTINGS == ("false", "true", "databases")
+
+
+def test_an_earlier_template_has_its_own_number_of_alarms() -> None:
+    """A roll-back has those of the version that it goes to."""
+    text = template_path().read_text("utf-8")
+    first = "Type: AWS::CloudWatch::Alarm\n"
+    assert count_alarms({"AlarmTopic": TOPIC}, text.replace(first, "Type: AWS::SNS::Topic\n", 1)) == 12
 
 
 def test_an_alarm_tells_one_topic_in_both_directions_and_of_no_data_only_where_it_means_trouble() -> None:
@@ -115,7 +129,7 @@ def test_the_dashboard_comes_with_metrics_and_says_its_price() -> None:
     before = resolved()
     after = resolved(dashboard=True)
     assert has_metrics(after)
-    assert next(operation_notes(before, after)) == (
+    assert next(operation_notes(before, after, (0, 0))) == (
         "the dashboard is free as one of the first three of the account, $3.00 a month as a further one"
     )
     assert resolved(after)["Dashboard"] == "true"

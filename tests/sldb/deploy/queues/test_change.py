@@ -24,7 +24,9 @@ def stop(sldb: Commands) -> None:
 
 def test_a_queue_is_made_changed_and_left_behind_with_its_messages(sldb: Commands) -> None:
     sqs = sldb.client("sqs")
-    sldb.ok("deploy", "--queue", "fifo", "--queue-tries", "3", "--timeout", "20")
+    made = sldb.ok("deploy", "--queue", "fifo", "--queue-tries", "3", "--timeout", "20").err
+    assert "the queue: $0.50 per million requests to SQS" in made
+    assert "about $0.32 a month" in made
     first = sldb.outputs()
     found = sqs.get_queue_attributes(QueueUrl=first["QueueUrl"], AttributeNames=["All"])["Attributes"]
     assert (found["VisibilityTimeout"], found["MessageRetentionPeriod"]) == ("120", "604800")
@@ -56,6 +58,8 @@ def test_a_queue_is_made_changed_and_left_behind_with_its_messages(sldb: Command
     ended = sldb.ok("destroy", "--yes")
     name = second["QueueUrl"].rpartition("/")[2]
     assert f"the queue {name} stays, with 1 message in it: {second['QueueUrl']}" in ended.err
+    assert "sldb deploy --queue standard" in ended.err
+    assert f"sldb queue redrive --from {second['QueueUrl']}" in ended.err
     left = {url.rpartition("/")[2].split("-")[2] for url in sqs.list_queues()["QueueUrls"]}
     assert left == {"FifoQueue", "FifoDeadLetters", "StandardQueue"}
 
