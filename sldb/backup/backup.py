@@ -18,7 +18,7 @@ from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import AlreadyExists, ObjectStore, StoreError, Unavailable
 from lambda_handlers.wire import SldbError
 from sldb.backup.copying import Copied, CopiedFile, Source, copy_files
-from sldb.backup.installing import install, refuse_taken
+from sldb.backup.installing import install, is_dropped, refuse_taken
 from sldb.backup.manifest import BackupName, Manifest, list_backups, newest_of, read_manifest
 from sldb.progress.protocol import SILENT, Progress
 
@@ -129,4 +129,6 @@ def check_names(store: ObjectStore, wanted: Mapping[str, Manifest], target: Obje
     hint = f"--only {wanted[taken[0]].name.database} --as NAME makes another database beside it"
     if free := [name for name in wanted if name not in taken]:
         hint += f"; {' '.join(f'--only {name}' for name in free)} restores the rest"
+    if dropped := [name for name in taken if is_dropped(target, name)]:
+        hint += f". A dropped database ({', '.join(dropped)}) keeps its name and history: `sldb restore --at`"
     raise SldbError("exists", f"{names} {verb} already, and nothing of {them} is overwritten", hint, applied="no")

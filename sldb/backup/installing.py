@@ -37,6 +37,15 @@ def refuse_taken(source: Source, target: ObjectStore, database: str) -> None:
     repeat(lambda: _plan(source, target, database), source.database)
 
 
+def is_dropped(store: ObjectStore, database: str) -> bool:
+    """Return True for a database without pages in its newest state. Raises SldbError."""
+    listing = list_files(store, database)
+    try:
+        return listing.newest > 1 and not listings.read_header(store, database, newest_file(listing)).commit
+    except StoreError as error:
+        raise store_error(error) from error
+
+
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """The files of a database, and their places in the target."""

@@ -54,7 +54,8 @@ class Command(click.Command):
             run.report_writes(always=True)
             raise
         except Exception as error:
-            _complete_hint(run, error)
+            if ctx.invoked_subcommand is None:  # else the subcommand has done it
+                _complete_hint(run, error)
             raise
         finally:
             run.report_writes()

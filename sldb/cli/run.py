@@ -239,7 +239,8 @@ class Run:
         from sldb.database_creation import suggest_names
 
         with closing(self.client()) as client:
-            error.hint = f"{suggest_names(str(missing), client.database_names())}; {error.hint}"
+            names = suggest_names(str(missing), client.database_names())
+            error.hint = f"{names}; {error.hint}" if error.hint else names
 
     # Commands in messages
 

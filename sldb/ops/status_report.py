@@ -94,6 +94,8 @@ def _alarms(alarms: Sequence[AlarmInfo] | None, now: float) -> str:
     unknown = [each.name for each in alarms if each.state == NO_DATA]
     if raised:
         return f"RAISED: {', '.join(raised)}"
+    if len(unknown) == len(alarms) > 1:
+        return f"{len(alarms)}, none of them has data yet"
     return f"{len(alarms)}, none is raised" + (f"; without data: {', '.join(unknown)}" if unknown else "")
 
 

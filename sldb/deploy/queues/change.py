@@ -33,7 +33,7 @@ def change_notes(account: Account, state: StackState | None, parameters: Mapping
     if queue.total:
         raise OperationFailed(
             f"refused: the queue holds {count(queue.total, 'message')}, and nothing would read from it any more",
-            "wait until they have (`sldb queue status`), or `sldb queue purge` deletes them",
+            "wait until they have (`sldb queue status`), or `sldb queue purge --waiting` deletes them",
             applied="no",
         )
     notes = [f"the queue {queue.name} stays, and is not read any more: let producers send to the new one first"]

@@ -74,3 +74,8 @@ def test_a_mistyped_database_as_an_argument(sldb: Sldb) -> None:
     ):
         done = sldb(*words, "--local", "d")
         assert (done.status, "did you mean main?" in done.err) == (1, True)
+
+
+def test_the_names_are_suggested_once_below_a_group(sldb: Sldb) -> None:
+    done = sldb("databases", "drop", "mai", "--yes", "--local", "d")
+    assert (done.status, done.err.count("there is: main")) == (1, 1)

@@ -57,6 +57,7 @@ def test_durations(seconds: float | None, text: str) -> None:
         (None, "cannot be read: sldb doctor"),
         ((("errors", "OK"), ("memory", "OK")), "2, none is raised"),
         ((("errors", "OK"), ("memory", "INSUFFICIENT_DATA")), "2, none is raised; without data: memory"),
+        ((("errors", "INSUFFICIENT_DATA"), ("memory", "INSUFFICIENT_DATA")), "2, none of them has data yet"),
         ((("errors", "ALARM"), ("memory", "INSUFFICIENT_DATA")), "RAISED: errors (for 7 s)"),
     ],
 )

@@ -30,6 +30,10 @@ def test_nothing_to_do_and_one_dead_letter(sldb: Commands) -> None:
     url = outputs["DeadLettersUrl"]
     sldb.client("sqs").send_message(QueueUrl=url, MessageBody=body, MessageGroupId="a", MessageDeduplicationId="a")
     assert "1 dead letter" in sldb.ok("status").out
+    (taken,) = sldb.client("sqs").receive_message(QueueUrl=url)["Messages"]
+    assert sldb.ok("queue", "peek").err.startswith("no message can be shown now: in flight: 1")
+    hidden = {"QueueUrl": url, "ReceiptHandle": taken["ReceiptHandle"], "VisibilityTimeout": 0}
+    sldb.client("sqs").change_message_visibility(**hidden)
     ran = sldb("queue", "redrive")
     assert (ran.status, "add --yes" in ran.err) == (2, True)
     ran = sldb.ok("queue", "redrive", "--yes")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sldb.queue.stack_queue import StackQueue
 
 _COLUMNS = ("request_id", "database", "sent", "deliveries", "group", "failure", "body")
+_COUNTED = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 _limit = click.option(
     "--limit", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="At most so many messages."
 )
@@ -31,8 +32,9 @@ _failed = click.option("--failed", is_flag=True, help="Those of asynchronous inv
 def peek(run: Run, limit: int, failed: bool, waiting: bool) -> None:
     """Show dead letters with their requests, and leave them there.
 
-    Others see them again after a moment. sldb logs --request-id ID shows why a delivery failed. With --waiting the
-    messages of the queue itself are shown: SQS counts that as a delivery, and their group waits meanwhile.
+    Others see them again after a moment. sldb logs --request-id ID shows each delivery, with the code of its error.
+    With --waiting the messages of the queue itself are shown: SQS counts that as a delivery, and their group waits
+    meanwhile.
 
     \b
       sldb queue peek --format json
@@ -49,10 +51,12 @@ def peek(run: Run, limit: int, failed: bool, waiting: bool) -> None:
         raise click.UsageError("--failed and --waiting exclude each other: give one of them")
     queue = open_queue(run.aws, run.stack)
     url = _url(queue, failed=failed, waiting=waiting)
-    total = int(queue.attributes(url)["ApproximateNumberOfMessages"])
+    attributes = queue.attributes(url)
+    total, in_flight = (int(attributes[name]) for name in _COUNTED)
     found = letters.peek(queue, url, limit)
     if not found and run.format in FOR_PEOPLE:
-        messages.say(_nothing(failed=failed, waiting=waiting) if not total else _all_hidden(total))
+        hidden = total + in_flight
+        messages.say(_all_hidden(hidden) if hidden else _nothing(failed=failed, waiting=waiting))
         return
     rows: list[list[Value]] = [
         [each.request_id, each.database, times.utc(each.sent_ms), each.deliveries, each.group, each.failure, each.body]
@@ -160,9 +164,7 @@ def _nothing(*, failed: bool = False, waiting: bool = False, name: str = "") -> 
 
 
 def _all_hidden(total: int) -> str:
-    from sldb.report import count
-
-    return f"{count(total, 'message')} there, and none to be shown now: others look at them, or run them; try again"
+    return f"no message can be shown now: in flight: {total:,}; they come back after their visibility timeout"
 
 
 def _has_messages(queue: StackQueue, url: str) -> bool:

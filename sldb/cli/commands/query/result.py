@@ -73,4 +73,4 @@ def _logs(request_id: str) -> str:
 
     made = made_at(request_id)
     hours = 24 if made is None else max(1, int((time.time() - made) // 3600) + 1)
-    return f"`sldb logs --since {hours}h --request-id {shlex.quote(request_id)}` shows why an attempt failed"
+    return f"`sldb logs --since {hours}h --request-id {shlex.quote(request_id)}` shows each attempt, with its status"

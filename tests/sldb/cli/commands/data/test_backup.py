@@ -90,6 +90,12 @@ def test_restore_checks_all_names_before_it_changes_anything(tmp_path: Path) -> 
     status, _, err = run_command(("--local", target, "backup", "restore", place, "--only", "other"))
     assert "other exists already" in err
     assert "restores the rest" not in err
+    assert "dropped" not in err
+    ok("--local", target, "databases", "drop", "other", "--yes")
+    status, _, err = run_command(("--local", target, "backup", "restore", place, "--only", "other"))
+    assert (status, "A dropped database (other) keeps its name and history" in err) == (1, True)
+    status, _, err = run_command(("--local", target, "backup", "create", place, "--only", "nothere"))
+    assert err.rstrip().endswith("there is: main, beside, third")
 
 
 def names_in(directory: str) -> list[str]:

@@ -15,7 +15,7 @@ def test_the_log_is_named_from_the_time_of_the_request_on(ago_seconds: int, sinc
     name = new_request_id(time.time() - ago_seconds, bytes(10))
     for state in ("not_applied", "unknown"):
         outcome = {"request_id": name, "state": state, "since": "2026-11-27T12:00:00.000Z"}
-        command = f"`sldb logs --since {since} --request-id {name}` shows why an attempt failed"
+        command = f"`sldb logs --since {since} --request-id {name}` shows each attempt"
         assert command in sentence(outcome, has_logs=True)
         assert "sldb" not in sentence(outcome, has_logs=False)
 
