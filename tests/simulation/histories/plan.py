@@ -15,6 +15,8 @@ from tests.simulation.histories import steps, transactions
 from tests.simulation.histories.transactions import Turn
 
 ON_NFS = "n"  # seeds of histories over a directory on NFS
+IN_TWO_BUCKETS = "x"  # with level 0 in a directory bucket (docs/express.md)
+MOST_SECONDS_APART = 50  # the clocks of the two buckets; removal is refused from a minute on
 LOCKS = ("security-group", "s3", "none")
 SHARE_WITH_DATABASES = 0.4
 FIRST_OF_DATABASES = 500  # numbers of operations on other databases, and with them
@@ -71,11 +73,15 @@ class Plan:
     operations: tuple[Operation, ...]
     wrong_clock: WrongClock | None = None
     is_on_nfs: bool = False  # the store is a directory, and each container a client of it
+    log_ahead_seconds: int | None = None  # the clock of the directory bucket; None: there is none
 
 
 def make(seed: str) -> Plan:
     if seed.startswith(ON_NFS):
         return replace(make(seed.removeprefix(ON_NFS)), seed=seed, is_on_nfs=True)
+    if seed.startswith(IN_TWO_BUCKETS):
+        ahead = Random(f"{seed} buckets").randint(-MOST_SECONDS_APART, MOST_SECONDS_APART)
+        return replace(make(seed.removeprefix(IN_TWO_BUCKETS)), seed=seed, log_ahead_seconds=ahead)
     if seed.startswith(transactions.SEEDS):
         return _with_transactions(Random(f"{seed} transactions"), _make(seed))
     if seed.startswith(steps.SEEDS):

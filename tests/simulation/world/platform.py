@@ -34,6 +34,7 @@ from tests.simulation.world.ec2 import Region, RegionClient
 from tests.simulation.world.faults import Faults
 from tests.simulation.world.nfs import NfsStore
 from tests.simulation.world.scheduler import Task, World
+from tests.simulation.world.two_buckets import TwoBucketStore
 
 NEW_CONTAINER_RATE = 0.15
 
@@ -133,6 +134,8 @@ class Platform:
         return Container(f"{kind}{self._made}", self._world, self._chance, self._faults, self._history)
 
     def _store(self, container: Container) -> BucketStore:
+        if self._plan.log_ahead_seconds is not None:
+            return TwoBucketStore(self._bucket, container, self._plan.log_ahead_seconds)
         return (NfsStore if self._plan.is_on_nfs else BucketStore)(self._bucket, container)
 
     def _service(self, container: Container, store: BucketStore) -> Service:
