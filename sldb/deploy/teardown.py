@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from lambda_handlers.wire import SldbError
 from sldb.aws.errors import OperationFailed
 from sldb.deploy.bucket_content import BUNDLE_LAYOUT, DATA_LAYOUT, delete_bucket, find_foreign_key, not_deleted
 from sldb.deploy.bucket_tags import keep_keys_of_objects, owner_of, ownership_problem
@@ -50,7 +51,7 @@ class TeardownPlan:
     state: StackState | None  # None: there is no stack
     data_bucket: Bucket | None  # None: there is no data
     bundle_bucket: Bucket | None
-    kept: tuple[str, ...] = ()  # notes about buckets that are not ours
+    kept: tuple[str, ...] = ()  # notes about what is not ours, or cannot be seen
     rights: CallerRights = field(default_factory=CallerRights)  # of the callers of its APIs
     queues: tuple[QueueCounts, ...] = ()
     file_systems: tuple[str, ...] = ()  # with databases
@@ -85,7 +86,9 @@ class TeardownPlan:
         elif self.data_bucket:
             option = f" --storage {S3}" if files else ""  # to be chosen, as there are two stores
             yield f"the databases stay in s3://{self.data_bucket.name}: `sldb deploy{option}` serves them again,"
-        if files:
+        if files and self.state and not in_files:
+            yield f"the file system {files}, which the databases had left, stays, too"
+        elif files:
             options = options_of(parameters) or IN_NEW_NETWORK
             yield f"the databases stay in the file system {files}: `sldb deploy {options}` serves them again,"
 
@@ -105,10 +108,21 @@ def plan_teardown(account: Account, stack: str, *, delete_data: bool = False) ->
     kept = data if has_data else None
     rights = find_rights(account, stack, state, kept) if state else CallerRights()
     queues = count_messages(account.queues, state.outputs) if state else ()
-    # A user without rights to EFS can still take down a stack that never had databases there.
-    looks = delete_data or state is None or has_files(state.parameters)
-    files = tuple(each["FileSystemId"] for each in file_systems(account, stack)) if looks else ()
-    return TeardownPlan(stack, state, kept, bundles, (note,) if note else (), rights, queues, files)
+    files, unseen = _find_files(account, stack, state, delete_data=delete_data)
+    return TeardownPlan(stack, state, kept, bundles, tuple(filter(None, (note, unseen))), rights, queues, files)
+
+
+def _find_files(
+    account: Account, stack: str, state: StackState | None, *, delete_data: bool
+) -> tuple[tuple[str, ...], str]:
+    """Return the file systems of the stack, and a note if they cannot be seen: a user without rights to EFS can still
+    take down a stack that has no databases there."""
+    try:
+        return tuple(each["FileSystemId"] for each in file_systems(account, stack)), ""
+    except SldbError as error:
+        if delete_data or state is None or has_files(state.parameters):
+            raise
+        return (), f"it is not known whether databases were left in a file system: {error.message}"
 
 
 def _find_bundles(account: Account, stack: str) -> tuple[Bucket | None, str]:

@@ -7,7 +7,7 @@
    copy.
 3. The stack uses the other store, and writes again. To EFS in two deployments: roles are updated before functions, and
    lose the bucket only when no function reads it any more. Between the two the stack serves everything; a move that
-   ends there is over but for those rights, and `abort` takes them away.
+   ends there is over but for those rights, and the same command or `abort` takes them away.
 
 Stopped anywhere, the same command continues: files never change, so that a copy needs only those that are missing.
 `abort` goes back to the store in use, as long as the third step has not begun. The source keeps its files.
@@ -64,7 +64,8 @@ class Move:
         """Raise `bad_request` if there is nothing to move, or to take back."""
         if aborts and not state.moving_to:
             raise SldbError("bad_request", "the databases of this stack are not being moved", applied="no")
-        if not aborts and state.storage == self.target:
+        ends = state.moving_to and not state.refuses_writes  # as `abort` does, or for the last deployment
+        if not aborts and state.storage == self.target and not ends:
             hint = (
                 f"`sldb migrate-storage {state.moving_to}` goes on with the move there, and with --abort takes it back"
             )
@@ -78,6 +79,10 @@ class Move:
     def run(self, state: StackState) -> None:
         """Move the databases of a stack. Raises SldbError; the stack then serves them from where they were."""
         self.check(state)
+        if state.storage == self.target:
+            self.abort(state)
+            self.note(f"the databases are in {self.target}, and the move has ended")
+            return
         if not state.moving_to:
             network = self.network
             state = self.deploy(StorageChoices(None, network.vpc, network.subnets, network.create_vpc, FILES))

@@ -132,7 +132,7 @@ def move(status: Status) -> tuple[str, str]:
     """Return how far a move of the databases is, and the ways on from there."""
     writes = "writes are refused" if status.refuses_writes else "copying"
     command = f"sldb migrate-storage {status.moving_to}"
-    return f"to {status.moving_to}, {writes}", f"`{command}` goes on if it was interrupted, with --abort it goes back"
+    return f"to {status.moving_to}, {writes}", f"`{command}` goes on if it was interrupted, with --abort it ends"
 
 
 def _data(status: Status) -> str:

@@ -16,7 +16,7 @@ from lambda_handlers.storage.log.keys import move_key, moves_prefix, snapshot
 from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import Action, SldbError
-from sldb.deploy.storage.options import FINAL, NO_MIGRATION, StorageChoices
+from sldb.deploy.storage.options import FILES, FINAL, NO_MIGRATION, StorageChoices
 from sldb.move.function_store import FunctionStore
 from sldb.move.moving import Move
 from sldb.progress.protocol import Silent
@@ -309,6 +309,16 @@ def test_databases_that_only_the_other_store_has_are_named(stack: Stack) -> None
     service.close()
     stack.move("efs")
     assert [note for note in stack.notes if note.startswith("old in efs will be served too")]
+
+
+def test_a_move_that_died_before_its_last_deployment_ends_by_the_same_command(stack: Stack) -> None:
+    """Then, and in the first step of a move away from it, the store is in use, and stays."""
+    stack.move("efs")
+    stack.write()
+    stack.parameters |= {"Migration": FILES}
+    stack.move("efs")
+    assert (stack.parameters["Storage"], stack.parameters["Migration"]) == ("efs", NO_MIGRATION)
+    check(stack)
 
 
 def test_during_a_move_the_way_back_is_named(stack: Stack) -> None:

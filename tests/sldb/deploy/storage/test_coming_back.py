@@ -32,12 +32,20 @@ def test_a_stack_with_files_comes_back_by_the_command_that_destroy_names(sldb: C
     assert "served again" not in said  # the bucket has no databases of this stack
     said = sldb.ok("deploy", "--storage", "s3", "--lock", "s3", "--yes").err
     assert f"the file system {name} of an earlier stack stays, and is not served" in said
+    said = sldb.ok("destroy", "--yes").err
+    assert "`sldb deploy --storage s3` serves them again" in said
+    assert f"the file system {name}, which the databases had left, stays, too" in said
 
 
 def test_a_stack_in_s3_needs_no_right_to_see_file_systems(sldb: Commands) -> None:
     sldb.fail("DescribeFileSystems", "AccessDeniedException", "not authorized")
     said = sldb.ok("deploy", "--lock", "s3", "--plan").err
     assert "whether an earlier stack left databases in a file system" in said
+    sldb.ok("deploy", "--lock", "s3")
+    sldb.fail("DescribeFileSystems", "AccessDeniedException", "not authorized")
+    said = sldb.ok("destroy", "--yes").err
+    assert "whether databases were left in a file system" in said
+    assert "`sldb deploy` serves them again" in said
 
 
 def test_a_bucket_without_databases_is_not_said_to_have_some(sldb: Commands) -> None:
