@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -18,11 +19,14 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
+from lambda_handlers.shared.lock_holder import encode_tags, group_name
 from sldb.emulator.access import signatures
 from sldb.emulator.access.principals import Credentials, Principal, Principals
 from sldb.emulator.calls.call import Call
-from tests.access.test_policies import ROLES, policies
+from sldb.emulator.front.server import Emulator
+from tests.access.test_policies import BY_COMMANDS, ROLES, actions, policies
 from tests.fakes.aws.emulated import emulated_aws, wheels_of
 from tests.fakes.terminal.in_process import run_command
 
@@ -41,7 +45,8 @@ class Ran:
 
 
 class Account:
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, aws: Emulator, directory: Path) -> None:
+        self.aws = aws
         self.directory = directory
         iam = boto3.client("iam")
         self._keys = {role: _user(iam, role) for role in ROLES}
@@ -71,10 +76,11 @@ class Account:
 
 
 def _user(iam: Any, role: str) -> dict[str, str]:
-    """Make a user with the policy of a role; return its access key."""
+    """Make a user with the policies of a role; return its access key."""
     iam.create_user(UserName=role)
-    made = iam.create_policy(PolicyName=role, PolicyDocument=json.dumps(policies()[role]))
-    iam.attach_user_policy(UserName=role, PolicyArn=made["Policy"]["Arn"])
+    for number, document in enumerate(policies()[role]):
+        made = iam.create_policy(PolicyName=f"{role}-{number}", PolicyDocument=json.dumps(document))
+        iam.attach_user_policy(UserName=role, PolicyArn=made["Policy"]["Arn"])
     key: dict[str, str] = iam.create_access_key(UserName=role)["AccessKey"]
     return key
 
@@ -100,15 +106,24 @@ def account(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     directory = tmp_path_factory.mktemp("access")
     with (
         pytest.MonkeyPatch.context() as patch,
-        emulated_aws(minute_seconds=3600, wheels=wheels_of(request.config)),
+        emulated_aws(minute_seconds=3600, wheels=wheels_of(request.config)) as aws,
         cloudformation_acting_for_later() as act_for,
     ):
         patch.chdir(directory)
         (directory / "rows.csv").write_text("a\n1\n2\n")
-        account = Account(directory)
+        account = Account(aws, directory)
         act_for("deployer")
         account.ok(
-            "deployer", "deploy", "--queue", "fifo", "--readers", "--api", "token", "--alarms", "ops@example.com"
+            "deployer",
+            "deploy",
+            "--queue",
+            "fifo",
+            "--readers",
+            "--api",
+            "token,key",
+            "--alarms",
+            "ops@example.com",
+            "--dashboard",
         )
         account.ok("writer", "query", "CREATE TABLE t (a); INSERT INTO t VALUES (1)")
         yield account
@@ -158,6 +173,8 @@ OPERATES = [
     ("token", "create", "app", "--read-only"),
     ("token", "list"),
     ("token", "revoke", "app", "--yes"),
+    ("token", "create", "partner", "--key", "--database", "main"),
+    ("token", "revoke", "partner", "--yes"),
     ("token", "rotate", "--yes"),
 ]
 
@@ -195,9 +212,54 @@ def test_a_writer_reads_and_writes_and_does_not_operate(account: Account) -> Non
         account.refused("writer", *command)
 
 
+def outputs() -> dict[str, str]:
+    (stack,) = boto3.client("cloudformation").describe_stacks(StackName="test-db")["Stacks"]
+    return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+
+
+def dead_letter(number: str) -> str:
+    """Put a message into the queue of dead letters; return its URL."""
+    url = outputs()["DeadLettersUrl"]
+    body = json.dumps({"query": "SELECT 1", "database": "main"})
+    boto3.client("sqs").send_message(
+        QueueUrl=url, MessageBody=body, MessageGroupId="main", MessageDeduplicationId=number
+    )
+    return url
+
+
+def take_a_lock() -> None:
+    tags = encode_tags("test-db", "main", "somebody", time.time(), "INSERT t")
+    boto3.client("ec2").create_security_group(
+        GroupName=group_name("test-db", "main"),
+        Description="lock",
+        VpcId=outputs()["LockVpc"],
+        TagSpecifications=[
+            {"ResourceType": "security-group", "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}
+        ],
+    )
+
+
+def test_a_sender_sends_and_no_more(account: Account) -> None:
+    url = outputs()["QueueUrl"]
+    with account._as("sender"):
+        sqs = boto3.client("sqs")
+        message = {"MessageBody": '{"query": "SELECT 1"}', "MessageGroupId": "main", "MessageDeduplicationId": "2"}
+        sqs.send_message(QueueUrl=url, **message)
+        with pytest.raises(ClientError, match=REFUSED):
+            sqs.receive_message(QueueUrl=url)
+    account.refused("sender", *READS[0])
+
+
 def test_an_operator_operates_and_does_not_deploy(account: Account) -> None:
     for command in (*READS[:2], *WRITES[:1], *OPERATES):
         account.ok("operator", *command)
+    url = dead_letter("1")
+    account.ok("operator", "queue", "peek")
+    account.ok("operator", "queue", "redrive", "--yes", "--from", url)
+    dead_letter("2")
+    account.ok("operator", "queue", "purge", "--yes")
+    take_a_lock()
+    account.ok("operator", "unlock", "--yes")
     findings = account.run("operator", "doctor").out.splitlines()
     assert len(findings) > 10
     refused = [line for line in findings if REFUSED in line]
@@ -244,7 +306,9 @@ def test_a_deployer_does_not_use_the_databases(account: Account) -> None:
 
 
 def test_a_deployer_changes_and_removes_the_stack(account: Account) -> None:
-    """The last test: afterwards there is no stack."""
+    """Afterwards there is no stack."""
+    account.ok("deployer", "deploy", "--plan", "--memory", "512")
+    account.run("deployer", "status", "--drift")
     account.ok("deployer", "deploy", "--memory", "512")
     account.ok("deployer", "deploy", "--no-readers", "--api", "none", "--lock", "none", "--queue", "none", "--yes")
     ran = account.run("reader", *READ, "query", "SELECT 1")
@@ -252,3 +316,21 @@ def test_a_deployer_changes_and_removes_the_stack(account: Account) -> None:
     assert "test-db-function-read" in ran.err
     account.ok("deployer", "destroy", "--yes")
     assert os.environ["AWS_ACCESS_KEY_ID"] == "emulator"
+
+
+# Rights of an operator for stacks with other options than this one.
+ELSEWHERE = {
+    *("elasticfilesystem:DescribeFileSystems", "elasticfilesystem:DescribeMountTargets"),
+    *("elasticfilesystem:DescribeBackupPolicy", "elasticfilesystem:DescribeAccessPoints"),
+    *("kms:Decrypt", "kms:GenerateDataKey"),
+}
+
+
+def test_no_right_of_a_role_is_without_a_use(account: Account) -> None:
+    """The last test."""
+    used = {
+        role: {use.action for use in account.aws.uses if use.entity_arn.endswith(f":user/{role}")} for role in ROLES
+    }
+    for role in ROLES[:-1]:
+        assert actions(role) - used[role] - ELSEWHERE == set()
+    assert BY_COMMANDS - used["deployer"] == set()
