@@ -135,6 +135,22 @@ MUTANTS = (
         (COMMITS + "test_what_was_told_before_a_step_is_not_believed",),
     ),
     Mutant(
+        "one wrong date of a lock takes a clock back",
+        "clock",
+        CLOCK,
+        "        if sent_at - date - ROUNDING_SECONDS > SKEW_SECONDS:",
+        "        if False:",
+        (COMMITS + "test_one_wrong_date_of_the_lock_takes_no_clock_along",),
+    ),
+    Mutant(
+        "a date in a LIST confirms itself",
+        "clock",
+        CLOCK,
+        "            self.observe_date(max(date, found), sent_at)",
+        "            self.observe_date(date, sent_at)",
+        (COMMITS + "test_one_wrong_date_of_the_lock_takes_no_clock_along",),
+    ),
+    Mutant(
         "EC2's date is not heard",
         "clock",
         "lambda_handlers/aws/ec2.py",
