@@ -38,6 +38,8 @@ def functions(sldb: Commands) -> dict[str, Any]:
 @pytest.mark.long
 def test_the_life_of_a_stacks_alarms(sldb: Commands) -> None:
     sldb.aws.alarms.close()  # its time is moved here
+    sldb.fail("GetTopicAttributes", "AuthorizationError", "not authorized to perform SNS:GetTopicAttributes")
+    assert "the topic of alarms was not looked for" in sldb.ok("deploy", "--alarms", TOPIC, "--plan").err
     ran = sldb.ok("deploy", "--alarms", "ops@example.com")
     assert "alarms: 13, to ops@example.com; about $2.30 a month" in ran.err
     assert "AWS sends a mail to ops@example.com" in ran.err
@@ -57,8 +59,6 @@ def test_the_life_of_a_stacks_alarms(sldb: Commands) -> None:
 
     ran = sldb("deploy", "--alarms", TOPIC, "--plan")
     assert (ran.status, f"there is no topic {TOPIC}" in ran.err) == (2, True), ran.err
-    sldb.fail("GetTopicAttributes", "AuthorizationError", "not authorized to perform SNS:GetTopicAttributes")
-    assert "the topic of alarms was not looked for" in sldb.ok("deploy", "--alarms", TOPIC, "--plan").err
     sldb.client("sns").create_topic(Name="ops")
     more = ("--metrics", "databases", "--dashboard", "--reserved-concurrency", "7", "--yes")
     ran = sldb.ok("deploy", "--alarms", TOPIC, *more)
