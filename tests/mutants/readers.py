@@ -129,8 +129,8 @@ MUTANTS = (
         "the role of the function that only reads may create any object",
         "reader",
         TEMPLATE,
-        "/databases/_replies/*",
-        "/databases/*",
+        '                    - !Sub\n                      - "arn:${AWS::Partition}:s3:::${Bucket}/databases/_replies/*"',
+        '                    - !Sub\n                      - "arn:${AWS::Partition}:s3:::${Bucket}/databases/*"',
         (TEMPLATES + "test_the_function_that_only_reads_creates_replies_and_tokens_and_nothing_else",),
     ),
     Mutant(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.mutants.mutant import ACTIONS, LOCKS, SERVER, STORAGE, Mutant
 
 # Of the scheduled function's role: the other roles have the same lines.
-PREFIX_OF_A_LIST = """                    s3:prefix: databases/*
-              - Sid: DeleteWhatRetentionTakes
+PREFIX_OF_A_LIST = """                      s3:prefix: databases/*
+                - Sid: DeleteWhatRetentionTakes
 """
 
 HANDLERS = "lambda_handlers/"
@@ -145,10 +145,10 @@ MUTANTS = (
         "the query function overwrites",
         "1",
         "cloudformation/template.yaml",
-        "              # upload carry no condition.\n"
-        "              - Sid: OverwriteNothing\n                Effect: Deny",
-        "              # upload carry no condition.\n"
-        "              - Sid: OverwriteNothing\n                Effect: Allow",
+        "                # upload carry no condition.\n"
+        "                - Sid: OverwriteNothing\n                  Effect: Deny",
+        "                # upload carry no condition.\n"
+        "                - Sid: OverwriteNothing\n                  Effect: Allow",
         (ROLES + "test_each_function_overwrites_what_it_must_and_nothing_else",),
     ),
     Mutant(

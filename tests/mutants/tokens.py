@@ -170,8 +170,8 @@ OBJECTS = (
         "the scheduled function reaches the key of tokens",
         "token",
         "cloudformation/template.yaml",
-        "              - Sid: NoKeys\n                Effect: Deny",
-        "              - Sid: NoKeys\n                Effect: Allow",
+        "                - Sid: NoKeys\n                  Effect: Deny",
+        "                - Sid: NoKeys\n                  Effect: Allow",
         (TEMPLATE + "test_the_key_of_tokens_is_for_the_functions_that_run_sql",),
     ),
     Mutant(
