@@ -44,27 +44,34 @@ def history(session: Session, command: DotCommand) -> None:
 
 
 def undo(session: Session, command: DotCommand) -> None:
-    _move(session, command, "undo", then=".redo brings it back")
+    _move(session, command, "undo", then=("redo", "brings"))
 
 
 def redo(session: Session, command: DotCommand) -> None:
-    _move(session, command, "redo", then=".undo takes it back")
+    _move(session, command, "redo", then=("undo", "takes"))
 
 
-def _move(session: Session, command: DotCommand, action: str, then: str) -> None:
-    """Go back or forward as many steps as the argument says, after a confirmation if there is a user."""
+def _move(session: Session, command: DotCommand, action: str, then: tuple[str, str]) -> None:
+    """Go back or forward as many steps as the argument says, after a confirmation if there is a user. `then`: the
+    opposite, and its verb."""
     word = optional_argument(command)
     session.require_no_transaction(f".{action}")
     session.require_present(f".{action}")
     move = Move.find(session.client, action, 1 if word is None else whole_number(word, command))
     if session.confirm is None and move.warning:
-        raise unconfirmed(move, "sldb undo --yes takes it back")
+        raise unconfirmed(move, f"sldb undo{_steps(move)} --yes takes {move.pronoun} back")
     if session.confirm is not None and not session.confirm(move.sentence):
         session.output.say(NOT_CHANGED)
         return
     reply = move.run(noted(session.client, f"{action} {word or ''}".rstrip()))
-    session.output.say(f"{move.outcome(reply)}; {then}" if reply["changed"] else move.outcome(reply))
+    opposite, verb = then
+    back = f"; .{opposite}{_steps(move)} {verb} {move.pronoun} back" if reply["changed"] else ""
+    session.output.say(f"{move.outcome(reply)}{back}")
     session.refresh_names()
+
+
+def _steps(move: Move) -> str:
+    return f" {move.count}" if move.count > 1 else ""
 
 
 def message(session: Session, command: DotCommand) -> None:

@@ -55,7 +55,9 @@ def test_history_and_undo(session: Session) -> None:
     assert enter(session, ".undo", "select a from t;") == []
     assert enter(session, ".redo 1", "select a from t;") == [{"a": 1}]
     assert "brought back transaction 2 (INSERT, of " in said(session)
+    assert said(session).rstrip().endswith("; .undo takes it back")
     assert enter(session, ".redo", ".undo 2", "select a from t;") == []
+    assert "; .redo 2 brings them back" in said(session)
     enter(session, "insert into t values (7);")
     with pytest.raises(SldbError, match="there is nothing to redo"):
         enter(session, ".redo")
