@@ -24,6 +24,7 @@ CLAIMS: dict[str, str] = {
     "alarm-topic": "",
     "queue-watchdog": "takes a query of minutes in one call of SQLite",
     "fifo-counts": "needs a message that fails at each delivery, which takes half an hour",
+    "provisioned": "",
     "queue-names": "",
     "queue-batches": "",
 }

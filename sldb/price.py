@@ -20,6 +20,8 @@ from typing import Any
 
 LAMBDA_REQUEST = 0.20 / 1_000_000
 LAMBDA_GB_SECOND = {"aarch64": 0.0000133334, "x86_64": 0.0000166667}  # by the machine's name
+# Of memory that is kept ready, whether it is used or not; https://aws.amazon.com/lambda/pricing/
+PROVISIONED_GB_SECOND = {"arm64": 0.0000033334, "x86_64": 0.0000041667}  # by Lambda's names of machines
 S3_WRITE = 0.005 / 1000  # PUT, COPY, POST, LIST
 S3_READ = 0.0004 / 1000  # GET and all others; DELETE is free, and rare enough to be counted here
 S3_GB_MONTH = 0.023  # S3 Standard, the first 50 TB
@@ -41,6 +43,7 @@ SQS_REQUEST = {"fifo": 0.50 / 1_000_000, "standard": 0.40 / 1_000_000}  # https:
 SQS_POLLERS, SQS_POLL_SECONDS = 5, 20  # Lambda's, of an empty queue
 SECRET_MONTH = 0.40  # Secrets Manager; https://aws.amazon.com/secrets-manager/pricing/
 MB_PER_GB = 1024
+MONTH_SECONDS = 30 * 86_400
 BYTES_PER_GB = 1 << 30
 
 
@@ -80,6 +83,12 @@ def run(memory_mb: float, billed_ms: float, machine: str) -> float:
 def polls(seconds: float) -> int:
     """Return Lambda's requests to an empty queue, by long polling ("Using Lambda with Amazon SQS", developer guide)."""
     return round(SQS_POLLERS * seconds / SQS_POLL_SECONDS)
+
+
+def provisioned(parameters: Mapping[str, str], seconds: float) -> float:
+    """Return the dollars for the provisioned containers of a stack for so long, by its parameters."""
+    gb = float(parameters["MemorySize"]) / MB_PER_GB * int(parameters.get("ProvisionedConcurrency") or "0")
+    return gb * seconds * PROVISIONED_GB_SECOND[parameters["Architecture"]]
 
 
 def per_million(dollars: float) -> str:

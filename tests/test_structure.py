@@ -39,6 +39,7 @@ TESTED_IN = {
         "sldb.deploy.operation.topic",
         "sldb.emulator.access.key_permissions",
     ),
+    "tests/sldb/emulator/cloudformation/resources/test_lambda_aliases.py": ("sldb.emulator.front.lambda_aliases",),
     "tests/sldb/emulator/monitoring/test_alarms.py": (
         "sldb.emulator.front.cloudwatch_rules",
         "sldb.emulator.front.moto_calls",

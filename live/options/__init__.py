@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from live.options import alarms, http_api, insights, locks, queue, readers, repair
+from live.options import alarms, http_api, insights, locks, provisioned, queue, readers, repair
 from live.plan import Option
 
 OPTIONS: tuple[Option, ...] = (
@@ -11,6 +11,7 @@ OPTIONS: tuple[Option, ...] = (
     insights.OPTION,
     alarms.OPTION,
     *queue.OPTIONS,
+    provisioned.OPTION,
     http_api.OPTION,
     repair.OPTION,
 )

@@ -76,7 +76,10 @@ def _statuses(stage: Stage) -> str:
 OPTION = Option(
     "api token",
     "an HTTP API, an authorizer, a secret",
-    ("--no-readers", "--no-insights", "--alarms", "none", "--queue", "none", "--api", "token"),
+    (
+        *("--no-readers", "--no-insights", "--alarms", "none", "--queue", "none", "--provisioned-concurrency", "none"),
+        *("--api", "token"),
+    ),
     _use,
     {"http": _routes, "api-statuses": _statuses},
     Usage(requests=30, api_requests=30, dollars_a_month=price.SECRET_MONTH),

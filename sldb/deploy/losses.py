@@ -25,7 +25,7 @@ from sldb.deploy.checks.files import FILE_CHECKS
 from sldb.deploy.checks.operation import OPERATION_CHECKS
 from sldb.deploy.checks.queues import QUEUE_CHECKS
 from sldb.deploy.storage.options import EFS, NO_MIGRATION
-from sldb.stack.names import authorizer_function, read_function
+from sldb.stack.names import ALIAS, authorizer_function, read_function
 from sldb.stack.resource_change import DATA_BUCKET, FILE_SYSTEM, LOCK_VPC
 from sldb.stack.state import StackResource
 
@@ -121,8 +121,31 @@ def _other_code(check: ResourceCheck) -> list[Loss]:
 def _permission(check: ResourceCheck) -> Problems:
     who, function, mark = _permitted(check)
     subject, client = f"the right of {who} to invoke {function}", check.account.functions
-    policy = check.describe(subject, lambda: client.get_policy(FunctionName=function))
+    given = {"FunctionName": function, **_qualifier(check)}
+    policy = check.describe(subject, lambda: client.get_policy(**given))
     if policy is None or mark not in policy["Policy"]:
+        yield f"{subject} is gone"
+
+
+def _qualifier(check: ResourceCheck) -> dict[str, str]:
+    """Return the alias in a permission, if it has one: the APIs call the query function by it."""
+    others = ("DeadlockFixSchedulePermission", "AuthorizerPermission")
+    has_alias = bool(check.parameters.get("ProvisionedConcurrency"))
+    logical_id = check.resource.logical_id
+    return {"Qualifier": ALIAS} if has_alias and logical_id not in others and "Read" not in logical_id else {}
+
+
+def _version(check: ResourceCheck) -> Problems:
+    name, number = check.name.split(":")[6:8]
+    subject, client = f"the version {number} of the function {name}", check.account.functions
+    if check.describe(subject, lambda: client.get_function_configuration(FunctionName=name, Qualifier=number)) is None:
+        yield f"{subject} is gone"
+
+
+def _alias(check: ResourceCheck) -> Problems:
+    name, alias = check.name.split(":")[6:8]
+    subject, client = f"the alias {alias} of the function {name}", check.account.functions
+    if check.describe(subject, lambda: client.get_alias(FunctionName=name, Name=alias)) is None:
         yield f"{subject} is gone"
 
 
@@ -216,7 +239,9 @@ def _bucket_policy(check: ResourceCheck) -> Problems:
 
 _CLIENTS: Mapping[str, Callable[[Account], Any]] = {
     "AWS::Lambda::Function": lambda account: (account.functions, account.s3),
-    "AWS::Lambda::Permission": lambda account: account.functions,
+    **dict.fromkeys(
+        ("AWS::Lambda::Permission", "AWS::Lambda::Version", "AWS::Lambda::Alias"), lambda account: account.functions
+    ),
     "AWS::IAM::Role": lambda account: account.iam,
     "AWS::EC2::VPC": lambda account: account.ec2,
     "AWS::Events::Rule": lambda account: account.events,
@@ -231,6 +256,8 @@ _CLIENTS: Mapping[str, Callable[[Account], Any]] = {
 _PROBES: Mapping[str, Callable[[ResourceCheck], Problems]] = {
     "AWS::Lambda::Function": _function,
     "AWS::Lambda::Permission": _permission,
+    "AWS::Lambda::Version": _version,
+    "AWS::Lambda::Alias": _alias,
     "AWS::IAM::Role": _role,
     "AWS::EC2::VPC": _vpc,
     "AWS::Events::Rule": _rule,

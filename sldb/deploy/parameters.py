@@ -2,8 +2,8 @@
 
 The choices take precedence over the environment, the environment over the stack, the stack over the defaults. All
 values are text, as in CloudFormation. `BundleBucket`, `BundleKey`, `ExistingBucket`, `ExistingFileSystem`,
-`BucketMade`, `LockTags`, `KeepLockVpc`, `KeyApiLogs` and `FormerKmsKeys` follow from the existing resources:
-`sldb.deploy.preparation` adds them.
+`BucketMade`, `LockTags`, `KeepLockVpc`, `KeyApiLogs` and `FormerKmsKeys` follow from the existing resources, and
+`Release` from all others: `sldb.deploy.preparation` adds them.
 """
 
 from __future__ import annotations

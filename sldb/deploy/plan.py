@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 KEY_API = "KeyApi"  # a logical id
-_MAPPING = "AWS::Lambda::EventSourceMapping"
+# New ones serve at once: a queue keeps its messages, and an alias leaves a version for the next.
+_TAKE_OVER = ("AWS::Lambda::EventSourceMapping", "AWS::Lambda::Version")
 _PARTS_OF_API = ("AWS::ApiGateway::Deployment", "AWS::ApiGateway::Method", "AWS::ApiGateway::GatewayResponse")
 
 
@@ -61,9 +62,9 @@ class Plan:
     @property
     def destructive(self) -> tuple[Change, ...]:
         """The changes that remove or replace a resource. Not the permission of a lost resource: it is lost with it, and
-        a new one is made. Not a new mapping of the queue in place of the old one: the queue keeps the messages."""
+        a new one is made. Not a new mapping of the queue or version of the function in place of the old one."""
         kept = (change for change in self.changes if not (self.losses and change.replaces and change.is_permission))
-        going = (each for each in kept if each.removes or (each.replaces and each.type != _MAPPING))
+        going = (each for each in kept if each.removes or (each.replaces and each.type not in _TAKE_OVER))
         return tuple(change for change in going if not (change.removes and self._is_nothing(change)))
 
     def _is_nothing(self, change: Change) -> bool:

@@ -27,7 +27,7 @@ from sldb.deploy.kept.version import Version, template_key
 from sldb.deploy.lock_vpc import SECURITY_GROUP, LockVpc, plan_lock_vpc
 from sldb.deploy.losses import LossReport, find_losses
 from sldb.deploy.operation.notes import count_alarms, operation_notes
-from sldb.deploy.operation.options import check_topic_region
+from sldb.deploy.operation.options import check_topic_region, release_of
 from sldb.deploy.operation.topic import topic_notes
 from sldb.deploy.parameters import DEFAULTS, Choices, resolve
 from sldb.deploy.plan import BundleStep, Kind, Plan
@@ -37,7 +37,7 @@ from sldb.deploy.queues.change import change_notes
 from sldb.deploy.repair import bucket_made, check_data, delete_remains, finish_rollback, loss_notes
 from sldb.deploy.storage.file_system import check_subnets, find_adopted_files
 from sldb.deploy.storage.notes import storage_notes
-from sldb.deploy.storage.options import EFS
+from sldb.deploy.storage.options import EFS, lock_kind
 from sldb.deploy.tags import Tags, as_text, for_locks
 from sldb.deploy.template import template_text
 from sldb.stack.account import Account
@@ -45,7 +45,7 @@ from sldb.stack.api_addresses import api_addresses
 from sldb.stack.cloudformation import Stack
 from sldb.stack.names import check_stack_name
 from sldb.stack.resource_change import LOCK_VPC
-from sldb.stack.state import FILE_LOCKS, ChangeSet, StackState
+from sldb.stack.state import ChangeSet, StackState
 from sldb.stack.statuses import Step, next_step
 
 
@@ -144,7 +144,7 @@ def _plan(
     account: Account, start: _Start, chosen: Mapping[str, str], bundle: Bundle | None, *, sets_versions: bool
 ) -> Preparation:
     """Return the plan. `chosen`: the parameters of the user's choice; all others are added here."""
-    lock_vpc = plan_lock_vpc(account.ec2, start.stack.name, start.state, _lock_kind(chosen), time.time())
+    lock_vpc = plan_lock_vpc(account.ec2, start.stack.name, start.state, lock_kind(chosen), time.time())
     step = _bundle_step(start.bucket, bundle, chosen)
     stores, store_notes = _stores(account, start, chosen)
     may_log = has_log_role(account) if "key" in kinds_of(chosen) else False
@@ -154,6 +154,8 @@ def _plan(
     found = {**stores, "KeyApiLogs": logs, "FormerKmsKeys": _former_keys(account, start, chosen, adopted)}
     parameters = _with_found(start, chosen, lock_vpc, step, found)
     template = start.line.template or template_text(parameters)
+    again = f"{int(time.time()):x}" if start.repairs or start.losses.of_stack else ""
+    parameters |= release_of(template, parameters, previous, again)
     change_set = _change_set(account, start, step, template, parameters)
     shown = {**DEFAULTS, **parameters}  # a version to go back to may know fewer
     plan = Plan(
@@ -195,7 +197,7 @@ def _with_found(
 ) -> dict[str, str]:
     """Return all parameters: those chosen, those that follow from existing resources, and from the stack. A version to
     go back to may know fewer of them."""
-    lock_tags = for_locks(start.tags.all) if _lock_kind(chosen) == SECURITY_GROUP else ""
+    lock_tags = for_locks(start.tags.all) if lock_kind(chosen) == SECURITY_GROUP else ""
     parameters = {
         **chosen,
         **found,
@@ -204,9 +206,10 @@ def _with_found(
         "BundleBucket": step.bucket,
         "BundleKey": step.key,
         "BucketMade": bucket_made(start.losses, start.state),
+        "Release": "",
     }
-    goal = start.line.goal
-    known = {name: value for name, value in parameters.items() if goal is None or name in goal.parameters}
+    names = start.line.goal.parameters if start.line.goal else parameters
+    known = {name: value for name, value in parameters.items() if name in names}
     refuse_lost_keys(start.state.parameters if start.state else {}, known)
     return known
 
@@ -214,13 +217,9 @@ def _with_found(
 def _former_keys(account: Account, start: _Start, chosen: Mapping[str, str], adopted: str) -> str:
     """Return the keys that objects may still be encrypted with. `adopted`: the data bucket of an earlier stack."""
     previous = start.state.parameters if start.state else {}
-    data_bucket = adopted or account.data_bucket(start.stack.name, start.state).name
-    left_keys = keys_of_objects(account.bucket(data_bucket)) if adopted and not previous else None
-    return plan_protection(account, chosen, previous, data_bucket, left_keys=left_keys)
-
-
-def _lock_kind(chosen: Mapping[str, str]) -> str:
-    return FILE_LOCKS if chosen.get("Storage") == EFS else chosen["LockKind"]
+    data = account.bucket(adopted) if adopted else account.data_bucket(start.stack.name, start.state)
+    left_keys = keys_of_objects(data) if adopted and not previous else None
+    return plan_protection(account, chosen, previous, data.name, left_keys=left_keys)
 
 
 def _stores(account: Account, start: _Start, chosen: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 MAX_BYTES = 1_000_000  # of a template in S3: "1 MB" in CloudFormation's quotas
 KEY_DEPLOYMENT = "KeyDeployment"  # a logical id
 # A deployment of a REST API is a copy of its methods. These parameters are in them, beside their part of the template.
-_COPIED_PARAMETERS = ("FunctionName", "CorsOrigins", "Readers")
+_COPIED_PARAMETERS = ("FunctionName", "CorsOrigins", "Readers", "ProvisionedConcurrency")
 _BEGIN, _END = "(methods of KeyApi: begin)", "(methods of KeyApi: end)"
 
 

@@ -25,7 +25,7 @@ from sldb.doctor.apis import ApiChecks, http_status
 from sldb.doctor.file_system import file_system_findings
 from sldb.doctor.finding import Finding, checked, ok, unchecked
 from sldb.doctor.local import engine
-from sldb.doctor.operation import alarm_findings
+from sldb.doctor.operation import alarm_findings, provisioned_findings
 from sldb.doctor.protection import protection
 from sldb.doctor.queues import queue_findings
 from sldb.ops.status import Status, deployed, read_status
@@ -76,6 +76,7 @@ def findings(account: Account, stack: str, client: Client, progress: Progress = 
     yield from ApiChecks(account, stack, state, http_status(account)).findings()
     progress.begin("checking the alarms")
     yield from alarm_findings(account, state, status.alarms)
+    yield from provisioned_findings(account, state)
     progress.begin("checking the queue")
     yield from queue_findings(account, state)
     progress.begin("checking the engine")

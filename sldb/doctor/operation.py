@@ -1,16 +1,19 @@
-"""Checks of what watches a stack: the states of its alarms, and whether their messages arrive."""
+"""Checks of what watches a stack: the states of its alarms, and whether their messages arrive. And of its provisioned
+containers: their number."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from lambda_handlers.shared import times
 from lambda_handlers.wire import SldbError
+from sldb.aws.errors import aws_errors
 from sldb.deploy.operation.options import has_alarms
 from sldb.doctor.finding import Finding, ok, unchecked
 from sldb.ops.alarms import ALARM, NO_DATA, AlarmInfo, topic_problem
+from sldb.stack.names import ALIAS
 
 if TYPE_CHECKING:
     from sldb.stack.account import Account
@@ -37,6 +40,32 @@ def alarm_findings(account: Account, state: StackState, alarms: tuple[AlarmInfo,
         yield Finding("alarms", "warn", problem.message, problem.hint)
     else:
         yield ok("alarms", "their topic has subscribers")
+
+
+def provisioned_findings(account: Account, state: StackState) -> Iterator[Finding]:
+    """Yield the findings; none for a stack without provisioned containers."""
+    if not state.parameters.get("ProvisionedConcurrency"):
+        return
+    function = state.parameters["FunctionName"]
+    try:
+        with aws_errors(f"look at the provisioned containers of {function}:{ALIAS}"):
+            found = account.functions.get_provisioned_concurrency_config(FunctionName=function, Qualifier=ALIAS)
+    except SldbError as error:
+        yield unchecked("provisioned", error)
+        return
+    yield provisioned(found)
+
+
+def provisioned(found: Mapping[str, Any]) -> Finding:
+    """Return the finding about provisioned containers, as Lambda describes them."""
+    ready = found.get("AvailableProvisionedConcurrentExecutions", 0)
+    says = f"{ready} of {found['RequestedProvisionedConcurrentExecutions']} containers are ready"
+    if found["Status"] == "FAILED":
+        why = found.get("StatusReason", "Lambda does not say why")
+        return Finding("provisioned", "fail", f"{says}: {why}", "others start cold; choose fewer, or a higher quota")
+    if found["Status"] != "READY":
+        return Finding("provisioned", "warn", f"{says}, and Lambda makes the others", "until then requests start cold")
+    return ok("provisioned", says)
 
 
 def states(alarms: tuple[AlarmInfo, ...], *, changed_at: float, now: float) -> Finding:

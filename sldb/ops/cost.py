@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from sldb import price
 from sldb.ops.logs import LogEvent
 
-MONTH_SECONDS = 30 * 86_400
+MONTH_SECONDS = price.MONTH_SECONDS
 _FREE = ("401", "403", "429")
 _REPORT = re.compile(
     r"REPORT RequestId: (?P<id>\S+).*?Billed Duration: (?P<ms>[\d.]+) ms.*?Memory Size: (?P<mb>\d+) MB", re.DOTALL
@@ -123,13 +123,15 @@ def secret(seconds: float) -> Item:
 
 
 def watching(alarms: int, parameters: Mapping[str, str], events: Iterable[LogEvent], seconds: float) -> Iterator[Item]:
-    """Yield the costs of alarms, of their key, and of the custom metrics that the logs name. An hour with data of a
-    metric is billed as one of the month; the free ones are not counted off."""
+    """Yield the costs of alarms, of their key, of provisioned containers, and of the custom metrics in
+    the logs. An hour with data of a metric is billed as one of the month; the free ones are not counted off."""
     months = seconds / MONTH_SECONDS
     if alarms:
         yield Item("alarms", alarms, alarms * price.ALARM_MONTH * months)
     if parameters.get("AlarmMail"):
         yield Item("key of the topic of alarms", 1, price.KMS_KEY_MONTH * months)
+    if provisioned := parameters.get("ProvisionedConcurrency"):
+        yield Item("provisioned containers", int(provisioned), price.provisioned(parameters, seconds))
     if parameters.get("Dashboard") == "true":
         yield Item("dashboard, if it is not one of three", 1, price.DASHBOARD_MONTH * months)
     hours = {hour for event in events for hour in _metric_hours(event)}

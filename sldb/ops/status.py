@@ -152,8 +152,10 @@ def _place(state: StackState, bucket: Bucket | None) -> str:
 def options_of(parameters: Mapping[str, str]) -> tuple[str, ...]:
     """Return the options that differ from their defaults, of those that nothing else in the status shows."""
     switches = ("Readers", "Insights", "Tracing")
-    values = {"Metrics": "auto", "ReservedConcurrency": "", "RetentionDays": "30", "Storage": "s3"}
-    names = {"ReservedConcurrency": "reserved-concurrency", "RetentionDays": "retention-days"}
+    values = {"Metrics": "auto", "RetentionDays": "30", "Storage": "s3"}
+    values |= {"ReservedConcurrency": "", "ProvisionedConcurrency": ""}
+    names = {"RetentionDays": "retention-days"}
+    names |= {f"{kind.title()}Concurrency": f"{kind}-concurrency" for kind in ("reserved", "provisioned")}
     given = [f"--{name.lower()}" for name in switches if parameters.get(name) == "true"]
     for name, default in values.items():
         if (value := parameters.get(name, default)) != default:

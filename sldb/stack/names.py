@@ -7,6 +7,7 @@ import re
 from lambda_handlers.wire import SldbError
 
 DATABASES_PREFIX = "databases/"  # of keys in the data bucket: the databases are below it
+ALIAS = "live"  # of the query function with provisioned containers, as in the template
 ACCESS_DOCUMENT = f"{DATABASES_PREFIX}_access/callers.json"  # what each caller of the APIs may do
 _STACK_NAME = re.compile(r"[a-z](-?[a-z0-9])*")
 _MAX_BUCKET_NAME = 63  # characters

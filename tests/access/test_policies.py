@@ -164,6 +164,8 @@ NOT_NEEDED = {
     "AWS::IAM::Role": "iam:AttachRolePolicy iam:DetachRolePolicy",  # no managed policies
     "AWS::Lambda::Function": "kms:* ec2:Describe* elasticfilesystem:* s3files:* s3:GetObjectVersion lambda:*Config "
     "lambda:GetLayerVersion lambda:PassCapacityProvider lambda:PublishVersion",
+    "AWS::Lambda::Alias": "codedeploy:*",  # no gradual change of versions
+    "AWS::Lambda::Version": "lambda:*RuntimeManagementConfig lambda:*FunctionScalingConfig",
     "AWS::Logs::LogGroup": "firehose:* logs:PutDataProtectionPolicy logs:DeleteDataProtectionPolicy logs:*IndexPolicy "
     "logs:DeleteResourcePolicy logs:PutBearerTokenAuthentication logs:PutLogGroupDeletionProtection",
     "AWS::S3::Bucket": "s3tables:* s3:*Metadata* s3:*Website s3:PutObjectAcl s3:PutAccelerateConfiguration "

@@ -323,6 +323,7 @@ ELSEWHERE = {
     *("elasticfilesystem:DescribeFileSystems", "elasticfilesystem:DescribeMountTargets"),
     *("elasticfilesystem:DescribeBackupPolicy", "elasticfilesystem:DescribeAccessPoints"),
     *("kms:Decrypt", "kms:GenerateDataKey"),
+    *("lambda:GetAlias", "lambda:GetProvisionedConcurrencyConfig"),
 }
 
 

@@ -44,6 +44,7 @@ SAMPLES = {
     "KeyQuota": "1000/DAY",
     "KmsKey": "arn:aws:kms:eu-central-1:123456789012:key/6f3b0c7e-0000-4000-8000-000000000002",
     "LockTags": '{"team":"data"}',
+    "ProvisionedConcurrency": "2",
     "ReservedConcurrency": "10",
     "Subnets": "subnet-0a1b2c3d,subnet-1a1b2c3d,subnet-2a1b2c3d",
     "Vpc": "vpc-0a1b2c3d",

@@ -246,7 +246,11 @@ def test_routes_that_read_go_to_the_function_that_only_reads() -> None:
         assert RESOURCES[name]["Condition"] == (f"Has{kind}Readers" if reads else f"Has{kind}Api")
     for name, integration in of_type("AWS::ApiGatewayV2::Integration"):
         uri = integration["IntegrationUri"]["Fn::Sub"]
-        assert uri.endswith(":${FunctionName}-read" if "Read" in name else ":${FunctionName}")
+        if "Read" in name:
+            assert uri.endswith(":${FunctionName}-read")
+        else:
+            assert uri[0].endswith(":${FunctionName}${Alias}")
+            assert uri[1] == {"Alias": {"Fn::If": ["HasProvisioned", ":live", ""]}}
     for name, permission in of_type("AWS::Lambda::Permission"):
         if "Read" in name:
             assert permission["FunctionName"] == {"Fn::Sub": "${FunctionName}-read"}

@@ -343,7 +343,7 @@ def test_the_deployer_passes_every_parameter_with_the_same_defaults(template: di
     ours = resolve("test-db", Choices(), {}, {})
     assert set(parameters) - set(ours) == {
         *("BundleBucket", "BundleKey", "ExistingBucket", "BucketMade"),
-        *("LockTags", "KeepLockVpc", "KeyApiLogs", "ExistingFileSystem", "FormerKmsKeys"),
+        *("LockTags", "KeepLockVpc", "KeyApiLogs", "ExistingFileSystem", "FormerKmsKeys", "Release"),
     }
     assert set(ours) <= set(parameters)
     assert {name: str(parameters[name]["Default"]) for name in ours} == ours

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from sldb.deploy.checks.check import Problems, ResourceCheck
+from sldb.stack.names import ALIAS
 
 _SUBJECTS = {
     "FifoQueue": "the queue",
@@ -42,7 +43,8 @@ def _invoke_config(it: ResourceCheck) -> Problems:
     function = it.parameters.get("FunctionName", "")
     subject = f"the destination of failed invocations of {function}"
     client = it.account.functions
-    given = {"FunctionName": function, "Qualifier": "$LATEST"}  # as in the template
+    # As in the template.
+    given = {"FunctionName": function, "Qualifier": ALIAS if it.resource.logical_id.startswith("Alias") else "$LATEST"}
     found = it.describe(subject, lambda: client.get_function_event_invoke_config(**given))
     if found is None or not found.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination"):
         yield f"{subject} is gone"

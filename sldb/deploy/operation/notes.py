@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from sldb import price
 from sldb.deploy.operation.options import has_alarms, has_metrics
 from sldb.report import count
+from sldb.stack.names import ALIAS
 
 METRICS = 19  # custom metrics of a stack that has traffic at all hours; docs/operations.md lists them
 # As the templates have it.
@@ -33,11 +34,25 @@ def operation_notes(before: Mapping[str, str], after: Mapping[str, str], alarms:
         yield f"X-Ray: ${price.XRAY_TRACE * 1_000_000:.2f} per million recorded traces, after the first 100,000 a month"
     if (reserved := after["ReservedConcurrency"]) and "ReservedConcurrency" in changed:
         yield f"reserved for the query function: {count(int(reserved), 'invocation')} at a time; more are refused (429)"
+    if changed & {"ProvisionedConcurrency", "MemorySize", "Architecture"}:
+        yield from _provisioned(before, after)
     if has_metrics(after) and not has_metrics(before):
         dollars = METRICS * price.METRIC_MONTH
         yield f"metrics: up to {METRICS} custom metrics, ${dollars:.2f} a month if there is traffic at all hours"
     if after["Metrics"] == "databases" and "Metrics" in changed:
         yield f"metrics of each database: up to 13 custom metrics, ${13 * price.METRIC_MONTH:.2f} a month each"
+
+
+def _provisioned(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+    target = f"lambda:{after.get('FunctionName', '')}:{ALIAS}"
+    if containers := after["ProvisionedConcurrency"]:
+        dollars = price.provisioned(after, price.MONTH_SECONDS)
+        yield (
+            f"kept ready: {count(int(containers), 'container')} of the query function, ${dollars:.2f} a month "
+            f"even without calls, for the APIs, the queue and callers of {target}"
+        )
+    elif before.get("ProvisionedConcurrency"):
+        yield f"the alias {ALIAS} is removed: callers of {target} are refused"
 
 
 def count_alarms(parameters: Mapping[str, str], template: str) -> int:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ OPERATION_DEFAULTS = {
     "Dashboard": "false",
     "Tracing": "false",
     "ReservedConcurrency": "",
+    "ProvisionedConcurrency": "",
 }
 NEAR_TIMEOUT = 0.9  # of the time limit
 MIN_RESERVED_WITH_QUEUE, MAX_RESERVED = 5, 10_000  # invocations at a time
@@ -39,6 +42,7 @@ class OperationChoices:
     dashboard: bool | None = None
     tracing: bool | None = None
     reserved_concurrency: str | None = None  # a number, or NONE
+    provisioned_concurrency: str | None = None  # likewise
 
     def parameters(self) -> dict[str, str]:
         """Return the given parameters."""
@@ -56,6 +60,9 @@ class OperationChoices:
         if self.reserved_concurrency is not None:
             given = self.reserved_concurrency
             values["ReservedConcurrency"] = "" if given.lower() == NONE else given
+        if self.provisioned_concurrency is not None:
+            given = self.provisioned_concurrency
+            values["ProvisionedConcurrency"] = "" if given.lower() == NONE else given
         return values
 
 
@@ -86,6 +93,7 @@ def check_operation(values: Mapping[str, str]) -> None:
         message = f"--metrics: got {metrics!r}, want one of {', '.join(METRICS)}"
         raise SldbError("bad_request", message, suggestion(metrics, METRICS))
     _check_reserved(values["ReservedConcurrency"], has_queue=values.get("Queue", NONE) != NONE)
+    _check_provisioned(values["ProvisionedConcurrency"], values["ReservedConcurrency"])
 
 
 def check_topic_region(values: Mapping[str, str], region: str) -> None:
@@ -103,6 +111,32 @@ def _check_reserved(text: str, *, has_queue: bool) -> None:
     if text and not (text.isdigit() and low <= int(text) <= MAX_RESERVED):
         want = f"{low} to {MAX_RESERVED} invocations at a time, or {NONE}"
         raise _bad("--reserved-concurrency", text, want + (" (the stack has a queue)" if has_queue else ""))
+
+
+def _check_provisioned(text: str, reserved: str) -> None:
+    """Raise `bad_request` for a number that Lambda refuses: provisioned containers are among the reserved ones."""
+    if text and not (text.isdigit() and 1 <= int(text) <= int(reserved or MAX_RESERVED)):
+        of = f" (--reserved-concurrency {reserved})" if reserved else ""
+        want = f"1 to {reserved or MAX_RESERVED} containers, or {NONE}"
+        raise _bad("--provisioned-concurrency", text, want + of)
+
+
+def release_of(
+    template: str, parameters: Mapping[str, str], previous: Mapping[str, str], again: str = ""
+) -> dict[str, str]:
+    """Return the parameter Release, if the template has it: another one for another template or other parameters; ""
+    without an alias.
+
+    A version of a function is a copy of the function at its publication: with the same Release, the alias would go on
+    with the code and settings of before. `again`: a text for another one all the same, after a repair.
+    """
+    if "Release" not in parameters or not parameters["ProvisionedConcurrency"]:
+        return {name: "" for name in ("Release",) if name in parameters}
+    rest = sorted((name, value) for name, value in parameters.items() if name != "Release")
+    digest = hashlib.sha256(json.dumps([template, rest]).encode()).hexdigest()[:16]
+    before = previous.get("Release", "")
+    same = before if before.partition("-")[0] == digest else digest
+    return {"Release": f"{digest}-{again}" if again else same}
 
 
 def _bad(option: str, value: str, want: str) -> SldbError:

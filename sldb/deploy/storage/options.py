@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from lambda_handlers.wire import SldbError
 from sldb.deploy.apis.options import kinds_of
 from sldb.did_you_mean import suggestion
+from sldb.stack.state import FILE_LOCKS
 
 S3, EFS = "s3", "efs"
 STORAGES = (S3, EFS)
@@ -61,6 +62,11 @@ def options_of(values: Mapping[str, str]) -> str:
     if values.get("CreateVpc") == "true":
         return IN_NEW_NETWORK
     return f"--storage {EFS} --vpc {values.get('Vpc', '')} --subnets {values.get('Subnets', '')}"
+
+
+def lock_kind(values: Mapping[str, str]) -> str:
+    """Return the kind of the locks that the functions take: files have locks of their own."""
+    return FILE_LOCKS if values.get("Storage") == EFS else values["LockKind"]
 
 
 def subnets_of(values: Mapping[str, str]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from sldb.emulator.calls.actions import function_in
 from sldb.emulator.calls.call import ACCOUNT, Call
-from sldb.emulator.calls.function_config import FunctionName
+from sldb.emulator.calls.function_config import LATEST, FunctionName
 
 ANY = "*"
 _EC2_KINDS = {"sg": "security-group", "vpc": "vpc", "subnet": "subnet"}
@@ -73,7 +73,10 @@ def _of_lambda(call: Call) -> str:
         return f"arn:aws:lambda:{call.region}:{ACCOUNT}:event-source-mapping:{uuid}" if uuid else ANY
     _, is_function, rest = call.path.partition("/functions/")
     name = function_in(call.path) if is_function and rest else json_of(call).get("FunctionName")
-    return FunctionName.parse(str(name), call.region).arn if name else ANY
+    qualifier = call.query.get("Qualifier") if is_function else None
+    if qualifier == LATEST:
+        qualifier = None
+    return FunctionName.parse(str(name), call.region, qualifier).arn if name else ANY
 
 
 def _of_stack(form: Mapping[str, str], region: str) -> str:

@@ -43,6 +43,18 @@ _LAMBDA_ROUTES = (
     ("DELETE", _FUNCTION + r"/policy/[^/]+", "RemovePermission"),
     ("GET", _FUNCTION + r"/versions", "ListVersionsByFunction"),
     ("POST", _FUNCTION + r"/versions", "PublishVersion"),
+    ("GET", _FUNCTION + r"/aliases/[^/]+", "GetAlias"),
+    ("POST", _FUNCTION + r"/aliases", "CreateAlias"),
+    ("PUT", _FUNCTION + r"/aliases/[^/]+", "UpdateAlias"),
+    ("DELETE", _FUNCTION + r"/aliases/[^/]+", "DeleteAlias"),
+    *(
+        (
+            method,
+            r"/2019-09-30/functions/(?P<function>[^/]+)/provisioned-concurrency",
+            f"{verb}ProvisionedConcurrencyConfig",
+        )
+        for method, verb in _VERBS.items()
+    ),
     ("PUT", r"/2017-10-31/functions/(?P<function>[^/]+)/concurrency", "PutFunctionConcurrency"),
     ("GET", r"/2019-09-30/functions/(?P<function>[^/]+)/concurrency", "GetFunctionConcurrency"),
     ("DELETE", r"/2017-10-31/functions/(?P<function>[^/]+)/concurrency", "DeleteFunctionConcurrency"),

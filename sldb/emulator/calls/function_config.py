@@ -20,6 +20,8 @@ from sldb.emulator.calls.moto_app import Moto
 
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 ARCHITECTURE = "arm64" if platform.machine().lower() in ("arm64", "aarch64") else "x86_64"
+LATEST = "$LATEST"
+_INVOKE_CONFIGS = "sldb_invoke_configs"  # an attribute of moto's functions
 _FILE_SYSTEMS = "sldb_file_systems"  # an attribute of moto's functions
 _NAME = re.compile(
     r"(?:(?:arn:aws:lambda:(?P<region>[a-z0-9-]+):)?\d{12}:(?:function:)?)?(?P<name>[\w-]+)(?::(?P<qualifier>[\w$-]+))?"
@@ -33,6 +35,10 @@ class FunctionName:
     name: str
     qualifier: str | None
     region: str
+
+    @property
+    def unqualified(self) -> FunctionName:
+        return FunctionName(self.name, None, self.region)
 
     @property
     def arn(self) -> str:
@@ -72,6 +78,11 @@ class FunctionConfig:
     code: bytes = field(repr=False, compare=False)  # the hash stands for it
 
     @property
+    def function_arn(self) -> str:
+        """The ARN without a version or an alias."""
+        return FunctionName(self.name, None, self.region).arn
+
+    @property
     def log_group(self) -> str:
         return f"/aws/lambda/{self.name}"
 
@@ -86,7 +97,8 @@ def read(moto: Moto, function: FunctionName) -> FunctionConfig:
             found = moto.backend("lambda", function.region).get_function(function.name, function.qualifier)
         except LambdaClientError as error:
             raise AwsError("ResourceNotFoundException", f"Function not found: {function.arn}", 404) from error
-        return _copy(found, function)
+        latest = moto.backend("lambda", function.region).get_function(function.name, None)
+        return _copy(found, function, _invoke_config_of(latest, function))
 
 
 def file_systems_of(function: Any) -> list[dict[str, str]]:
@@ -100,8 +112,21 @@ def keep_file_systems(moto: Moto, region: str, name: str, configs: list[dict[str
     setattr(moto.backend("lambda", region).get_function(name), _FILE_SYSTEMS, configs)
 
 
-def _copy(found: Any, function: FunctionName) -> FunctionConfig:
-    invoke_config = found.event_invoke_config[-1].config if found.event_invoke_config else {}
+def invoke_configs_of(latest: Any) -> dict[str, Any]:
+    """Return the configurations of asynchronous invocations of a function of moto's, by its aliases."""
+    found: dict[str, Any] = latest.__dict__.setdefault(_INVOKE_CONFIGS, {})
+    return found
+
+
+def _invoke_config_of(latest: Any, function: FunctionName) -> dict[str, Any]:
+    """Return the configuration of asynchronous invocations: a version or an alias has one of its own."""
+    if function.qualifier not in (None, LATEST):
+        found: dict[str, Any] = invoke_configs_of(latest).get(str(function.qualifier), {})
+        return found
+    return dict(latest.event_invoke_config[-1].config) if latest.event_invoke_config else {}
+
+
+def _copy(found: Any, function: FunctionName, invoke_config: dict[str, Any]) -> FunctionConfig:
     destinations = invoke_config.get("DestinationConfig") or {}
     return FunctionConfig(
         name=function.name,

@@ -9,7 +9,15 @@ from http import HTTPStatus
 from sldb.emulator.calls.call import Answer, Call
 from sldb.emulator.calls.errors import NotEmulated
 from sldb.emulator.calls.moto_app import Moto
-from sldb.emulator.front import cloudwatch_rules, ec2_rules, kms_rules, lambda_rules, s3_rules, secrets_rules
+from sldb.emulator.front import (
+    cloudwatch_rules,
+    ec2_rules,
+    kms_rules,
+    lambda_aliases,
+    lambda_rules,
+    s3_rules,
+    secrets_rules,
+)
 from sldb.emulator.gateway.http_api import control
 
 _RULES: Mapping[str, Callable[[Moto, Call], Call]] = {
@@ -34,6 +42,8 @@ def answer(moto: Moto, call: Call) -> Answer:
         return cloudwatch_rules.answer(moto, call)
     if call.service == "logs" and (of_key := kms_rules.answer_log_group(moto, call)) is not None:
         return of_key
+    if call.service == "lambda" and (of_alias := lambda_aliases.answer(moto, call)) is not None:
+        return of_alias
     rule = _RULES.get(call.service)
     try:
         found = moto.apply(rule(moto, call) if rule else call)

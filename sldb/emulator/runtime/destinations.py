@@ -70,7 +70,7 @@ def _record(config: FunctionConfig, request_id: str, event: bytes, outcome: Outc
         "timestamp": datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "requestContext": {
             "requestId": request_id,
-            "functionArn": f"{config.arn}:{config.version}",
+            "functionArn": f"{config.function_arn}:{config.version}",
             "condition": "RetriesExhausted",
             "approximateInvokeCount": count,
         },

@@ -166,7 +166,7 @@ class Functions:
     def _make_container(self, config: FunctionConfig) -> Container:
         variables = self._mounts.environment(config)
         is_isolated = bool(config.subnet_ids)
-        credentials = self._principals.mint(config.role_arn, config.name, config.arn, is_isolated=is_isolated)
+        credentials = self._principals.mint(config.role_arn, config.name, config.function_arn, is_isolated=is_isolated)
         program = Program(
             function_arn=config.arn,
             handler=config.handler,

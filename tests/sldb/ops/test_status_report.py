@@ -71,11 +71,12 @@ def test_alarms_are_shown_if_there_are_some(alarms: Any, shown: str | None) -> N
 
 def test_options_other_than_the_defaults_are_shown() -> None:
     assert options_of({}) == options_of(DEFAULTS) == ()
-    given = {"Readers": "true", "Insights": "true", "ReservedConcurrency": "20", "RetentionDays": "90"}
+    given = {"Readers": "true", "Insights": "true", "RetentionDays": "90"}
+    given |= {"ReservedConcurrency": "20", "ProvisionedConcurrency": "2"}
     options = options_of({**DEFAULTS, **given})
     out = io.StringIO()
     show_status(dataclasses.replace(STATUS, options=options), out, now=1_007.0)
-    shown = "--readers --insights --reserved-concurrency 20 --retention-days 90"
+    shown = "--readers --insights --retention-days 90 --reserved-concurrency 20 --provisioned-concurrency 2"
     assert f"options  {shown}" in out.getvalue()
 
 

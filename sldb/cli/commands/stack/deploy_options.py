@@ -37,6 +37,11 @@ operation_options = OptionGroup(
         metavar="N",
         help="Invocations of the function at a time, reserved and at most; none: as many as the account has.",
     ),
+    click.option(
+        "--provisioned-concurrency",
+        metavar="N",
+        help="Containers of the function that are kept ready, for callers of lambda:NAME:live; none: none (default).",
+    ),
 )
 network_options = OptionGroup(
     click.option("--vpc", metavar="ID", help="The network of the file system, with --storage efs."),

@@ -19,6 +19,7 @@ from sldb.emulator.cloudformation.resources.base import ResourceType
 from sldb.emulator.cloudformation.resources.event_sources import EventSourceMapping
 from sldb.emulator.cloudformation.resources.events import Rule
 from sldb.emulator.cloudformation.resources.iam import InlinePolicy, Role
+from sldb.emulator.cloudformation.resources.lambda_aliases import Alias, Version
 from sldb.emulator.cloudformation.resources.logs import LogGroup
 from sldb.emulator.cloudformation.resources.s3 import Bucket, BucketPolicy
 from sldb.emulator.cloudformation.resources.secretsmanager import Secret
@@ -37,7 +38,9 @@ TYPES: Mapping[str, ResourceType] = {
     "AWS::IAM::Role": Role(),
     "AWS::IAM::Policy": InlinePolicy(),
     "AWS::Lambda::Function": Function(),
+    "AWS::Lambda::Alias": Alias(),
     "AWS::Lambda::Permission": Permission(),
+    "AWS::Lambda::Version": Version(),
     "AWS::Lambda::EventInvokeConfig": EventInvokeConfig(),
     "AWS::Lambda::EventSourceMapping": EventSourceMapping(),
     "AWS::SQS::Queue": Queue(),

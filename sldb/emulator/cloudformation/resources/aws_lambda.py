@@ -7,7 +7,6 @@ import json
 import zipfile
 from typing import Any
 
-from sldb.emulator.calls.errors import NotEmulated
 from sldb.emulator.cloudformation.resources.base import Cloud, Existing, New, Properties, ResourceType, with_actual
 
 _CONFIGURATION = (
@@ -126,20 +125,19 @@ class Permission(ResourceType):
 
     def create(self, new: New) -> None:
         statement_id = new.name(100)
-        new.cloud.call("lambda", "AddPermission", StatementId=statement_id, **new.properties)
+        wanted = {**new.properties, **_function_of(new.properties)}
+        new.cloud.call("lambda", "AddPermission", StatementId=statement_id, **wanted)
         new.made(statement_id)
 
     def delete(self, it: Existing) -> None:
         try:
-            it.cloud.call(
-                "lambda", "RemovePermission", FunctionName=it.properties["FunctionName"], StatementId=it.physical_id
-            )
+            it.cloud.call("lambda", "RemovePermission", StatementId=it.physical_id, **_function_of(it.properties))
         except it.cloud.client("lambda").exceptions.ResourceNotFoundException:
             pass
 
     def actual(self, it: Existing) -> Properties | None:
         try:
-            policy = it.cloud.call("lambda", "GetPolicy", FunctionName=it.properties["FunctionName"])["Policy"]
+            policy = it.cloud.call("lambda", "GetPolicy", **_function_of(it.properties))["Policy"]
         except it.cloud.client("lambda").exceptions.ResourceNotFoundException:
             return None
         is_there = any(statement.get("Sid") == it.physical_id for statement in json.loads(policy)["Statement"])
@@ -161,23 +159,29 @@ class EventInvokeConfig(ResourceType):
         new.made(f"{new.properties['FunctionName']}|{new.properties.get('Qualifier', '$LATEST')}")
 
     def update(self, it: Existing, wanted: Properties) -> None:
-        if wanted.get("Qualifier", "$LATEST") != "$LATEST":
-            raise NotEmulated("an EventInvokeConfig of a version or alias")
-        settings = {key: value for key, value in wanted.items() if key != "Qualifier"}
-        it.cloud.call("lambda", "PutFunctionEventInvokeConfig", **settings)
+        it.cloud.call("lambda", "PutFunctionEventInvokeConfig", **wanted)
 
     def actual(self, it: Existing) -> Properties | None:
         try:
-            it.cloud.call("lambda", "GetFunctionEventInvokeConfig", FunctionName=it.properties["FunctionName"])
+            it.cloud.call("lambda", "GetFunctionEventInvokeConfig", **self._named(it))
         except it.cloud.client("lambda").exceptions.ResourceNotFoundException:
             return None
         return it.properties
 
     def delete(self, it: Existing) -> None:
         try:
-            it.cloud.call("lambda", "DeleteFunctionEventInvokeConfig", FunctionName=it.properties["FunctionName"])
+            it.cloud.call("lambda", "DeleteFunctionEventInvokeConfig", **self._named(it))
         except it.cloud.client("lambda").exceptions.ResourceNotFoundException:
             pass
+
+    def _named(self, it: Existing) -> dict[str, Any]:
+        return {name: it.properties[name] for name in ("FunctionName", "Qualifier") if name in it.properties}
+
+
+def _function_of(properties: Properties) -> dict[str, str]:
+    """Return the function of a permission, and the qualifier of one for an alias, which Ref gives as an ARN."""
+    name, _, qualifier = properties["FunctionName"].rpartition(":function:")[2].partition(":")
+    return {"FunctionName": name, **({"Qualifier": qualifier} if qualifier else {})}
 
 
 def _in_api(name: str) -> str:

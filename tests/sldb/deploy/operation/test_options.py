@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]  # publishes no types
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lambda_handlers.settings import METRICS as SETTINGS
 from lambda_handlers.wire import SldbError
@@ -19,6 +21,7 @@ from sldb.deploy.operation.options import (
     check_operation,
     check_topic_region,
     has_metrics,
+    release_of,
 )
 from sldb.deploy.parameters import Choices, resolve
 from sldb.deploy.template import template_path
@@ -176,3 +179,43 @@ def test_a_queue_needs_five_reserved_invocations() -> None:
     with pytest.raises(SldbError, match="the stack has a queue"):
         check_operation({**resolved(), "Queue": "fifo", "ReservedConcurrency": "4"})
     check_operation({**resolved(), "Queue": "fifo", "ReservedConcurrency": "5"})
+
+
+@pytest.mark.parametrize("text", ["0", "x", "10001", "-1", "8"])
+def test_provisioned_containers_are_among_the_reserved_ones(text: str) -> None:
+    given = resolved(provisioned_concurrency="7", reserved_concurrency="7")
+    assert given["ProvisionedConcurrency"] == "7"
+    assert resolved(given, provisioned_concurrency="none")["ProvisionedConcurrency"] == ""
+    with pytest.raises(SldbError, match="--provisioned-concurrency: got"):
+        resolved(given, provisioned_concurrency=text)
+
+
+def test_the_plan_tells_what_provisioned_containers_cost_and_who_uses_them() -> None:
+    before = {**resolved(), "FunctionName": "f"}
+    on = {**before, "ProvisionedConcurrency": "2", "Architecture": "arm64", "MemorySize": "1024"}
+    assert "2 containers of the query function, $17.28 a month" in next(operation_notes(before, on, (0, 0)))
+    assert "lambda:f:live are refused" in next(operation_notes(on, before, (0, 0)))
+    assert list(operation_notes(on, on, (0, 0))) == []
+
+
+NAMES, TEXTS = st.sampled_from(["MemorySize", "LockKind", "BundleKey"]), st.sampled_from(["a", "b"])
+
+
+@given(*[st.dictionaries(NAMES, TEXTS)] * 2, TEXTS, TEXTS)
+def test_another_template_or_parameter_is_another_release_and_nothing_else_is(
+    one: dict[str, str], other: dict[str, str], template: str, another: str
+) -> None:
+    first, second = ({**each, "ProvisionedConcurrency": "1", "Release": ""} for each in (one, other))
+
+    def release(template: str, parameters: dict[str, str], previous: str = "", again: str = "") -> str:
+        return release_of(template, parameters, {"Release": previous}, again)["Release"]
+
+    made = release(template, first)
+    assert (made == release(another, second)) is ((template, one) == (another, other))
+    assert release(template, {**first, "Release": made}, made) == made
+    assert release(template, {**first, "ProvisionedConcurrency": ""}, made) == ""
+    repaired = release(template, first, made, "5f")
+    assert repaired != made
+    assert release(template, first, repaired) == repaired  # a later deployment has nothing to do
+    assert len(repaired) <= 64
+    assert release_of(template, one, {}) == {}  # a version to go back to does not know it

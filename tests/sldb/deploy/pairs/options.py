@@ -52,6 +52,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "tracing": ("no", "yes"),
     "insights": ("no", "yes"),
     "reserved": ("none", "10"),
+    "provisioned": ("none", "2"),
     "versions": ("0", "7"),
     "encryption": ("none", "key"),
     "access logs": ("none", "bucket"),
@@ -130,7 +131,7 @@ class Combination:
     def _operation(self, facts: Facts) -> Iterator[str]:
         told = {"mail": "ops@example.com", "topic": facts.topic}
         yield from ("--alarms", told.get(self["alarms"], "none"), "--metrics", self["metrics"])
-        yield from ("--reserved-concurrency", self["reserved"])
+        yield from ("--reserved-concurrency", self["reserved"], "--provisioned-concurrency", self["provisioned"])
         for name in ("dashboard", "tracing", "insights", "readers"):
             yield f"--{name}" if self[name] == "yes" else f"--no-{name}"
 

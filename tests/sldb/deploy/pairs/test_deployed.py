@@ -68,6 +68,9 @@ class Stack:
     def use(self, combination: Combination, addresses: Mapping[str, str]) -> None:
         self.ok("query", "CREATE TABLE IF NOT EXISTS t (n)")
         self.insert(lambda sql: self.ok("query", sql))
+        if combination["provisioned"] != "none":
+            self.insert(lambda sql: self.ok("query", sql, "--target", f"lambda:{self.name}-function:live"))
+            assert self.settings("live") == self.settings("$LATEST")
         assert set(addresses) == set(combination.kinds)
         for kind in ("token", "key"):
             if kind not in addresses:
@@ -77,6 +80,13 @@ class Stack:
             self.send(kind, address, "SELECT count(*) FROM t", "read")
         if combination["queue"] != "none":
             self.insert(self.enqueue)
+
+    def settings(self, qualifier: str) -> dict[str, Any]:
+        """Return the code and the settings of a version of the query function."""
+        client: Any = boto3.client("lambda")
+        found = client.get_function_configuration(FunctionName=f"{self.name}-function", Qualifier=qualifier)
+        names = ("CodeSha256", "Environment", "KMSKeyArn", "MemorySize", "Timeout", "TracingConfig", "VpcConfig")
+        return {name: found.get(name) for name in names}
 
     def insert(self, run: Callable[[str], object]) -> None:
         """Insert a row in some way, and see all rows."""
