@@ -13,10 +13,12 @@ import urllib.request
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from lambda_handlers.log import Log
 from lambda_handlers.settings import Settings
@@ -24,6 +26,7 @@ from lambda_handlers.shared.lock_holder import Holder, encode_held
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from sldb.emulator.calls.call import DEFAULT_REGION
 from sldb.emulator.front.server import Emulator
+from tests.access.test_users import Account, cloudformation_acting_for
 from tests.fakes.aws.emulated import emulated_aws, wheels_of
 from tests.fakes.clock import Clock
 from tests.fakes.databases.service import container, run
@@ -100,14 +103,18 @@ def key_of_ones_own() -> str:
     return arn
 
 
-def test_each_role_does_what_it_is_for(stack: Stack) -> None:
+def test_each_role_does_what_it_is_for(stack: Stack, tmp_path: Path) -> None:
     options = ("--queue", "fifo", "--readers", "--api", "token", "--tracing", "--yes")
-    stack.ok("deploy", "--kms-key", key_of_ones_own(), *options)
+    account = Account(stack.aws, tmp_path)
+    with cloudformation_acting_for("deployer"):
+        account.ok("deployer", "deploy", "--kms-key", key_of_ones_own(), *options)
     stack.ok("query", "CREATE TABLE t (a); INSERT INTO t VALUES (1)")
-    first, second = (stack.ok("token", "create", name, "--database", "main").strip() for name in ("app", "other"))
+    create = ("token", "create", "--database", "main")
+    first, second = (account.ok("operator", *create, name).out.strip() for name in ("app", "other"))
     asks = partial(ask, stack.aws.url, stack.outputs()["TokenApiId"])
     assert asks(first, "SELECT a FROM t") == [[1]]
     takes_a_message(stack)
+    needs_its_policies_for_the_key(stack, account)
     gives_up_an_invocation(stack)
     is_cancelled_twice(stack)
     keeps_a_large_transaction(stack)
@@ -131,6 +138,27 @@ def ask(address: str, api: str, token: str, query: str) -> Any:
     request = urllib.request.Request(url, json.dumps({"query": query}).encode(), headers)
     with urllib.request.urlopen(request) as response:
         return json.loads(response.read())["rows"]
+
+
+def needs_its_policies_for_the_key(stack: Stack, account: Account) -> None:
+    message = {"MessageBody": '{"query": "SELECT 1"}', "MessageGroupId": "main", "MessageDeduplicationId": "1"}
+
+    url = stack.outputs()["QueueUrl"]
+
+    def send() -> None:
+        with account.acting_as("sender"):
+            boto3.client("sqs").send_message(QueueUrl=url, **message)
+
+    send()
+    account.ok("operator", "token", "list")
+    iam = boto3.client("iam")
+    for role in ("operator", "sender"):
+        named = iam.list_attached_user_policies(UserName=role)["AttachedPolicies"]
+        (of_key,) = [each["PolicyArn"] for each in named if each["PolicyName"] == f"{role}-1"]
+        iam.detach_user_policy(UserName=role, PolicyArn=of_key)
+    account.refused("operator", "token", "list")
+    with pytest.raises(ClientError, match="kms:GenerateDataKey"):
+        send()
 
 
 def takes_a_message(stack: Stack) -> None:

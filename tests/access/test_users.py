@@ -53,7 +53,7 @@ class Account:
 
     def run(self, role: str, *arguments: str, stdin: str = "") -> Ran:
         """Run a command of sldb with the access key of a role's user."""
-        with self._as(role):
+        with self.acting_as(role):
             return Ran(*run_command(arguments, stdin))
 
     def ok(self, role: str, *arguments: str, stdin: str = "") -> Ran:
@@ -66,7 +66,7 @@ class Account:
         assert (ran.status, REFUSED in ran.err) == (3, True), (role, arguments, ran.status, ran.err)
 
     @contextmanager
-    def _as(self, role: str) -> Iterator[None]:
+    def acting_as(self, role: str) -> Iterator[None]:
         key = self._keys[role]
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
@@ -241,7 +241,7 @@ def take_a_lock() -> None:
 
 def test_a_sender_sends_and_no_more(account: Account) -> None:
     url = outputs()["QueueUrl"]
-    with account._as("sender"):
+    with account.acting_as("sender"):
         sqs = boto3.client("sqs")
         message = {"MessageBody": '{"query": "SELECT 1"}', "MessageGroupId": "main", "MessageDeduplicationId": "2"}
         sqs.send_message(QueueUrl=url, **message)
