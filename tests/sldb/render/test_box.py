@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
@@ -72,6 +72,7 @@ def test_a_box_fits_and_all_its_lines_have_the_same_width(
 TIMES = st.datetimes(timezones=st.just(UTC)).map(lambda at: at.isoformat(" ", "milliseconds"))
 
 
+@settings(max_examples=30)
 @given(
     st.lists(st.tuples(st.integers(1, 1 << 63), TIMES, st.sampled_from(["12..40", "7"]), CELLS, CELLS), max_size=9),
     st.integers(20, 120),
