@@ -19,11 +19,13 @@ from sldb.aws.errors import aws_errors
 from sldb.deploy.bucket_content import BUNDLE_LAYOUT, find_foreign_key
 from sldb.deploy.bucket_tags import owner_of, put_tags
 from sldb.deploy.kept.version import template_key
+from sldb.deploy.plan import BundleStep
 from sldb.progress.protocol import SILENT, Progress
 from sldb.stack.account import Account
 from sldb.stack.ownership import TAG
 
 if TYPE_CHECKING:
+    from sldb.deploy.bundle.archive import Bundle
     from sldb.stack.bucket import Bucket
 
 
@@ -47,6 +49,15 @@ class BundleBucket:
         if owner not in (None, self.stack):
             return f"the tag of the stack {owner}"
         return find_foreign_key(self.bucket, BUNDLE_LAYOUT)
+
+    def step(self, bundle: Bundle | None, key: str) -> BundleStep:
+        """Return the way of a bundle into the bucket; without one, of a kept bundle by its key."""
+        exists = self.bucket.exists()
+        if bundle is None:
+            return BundleStep(self.name, key, 0, makes_bucket=False, uploads=False)
+        uploads = not (exists and self.has(bundle.key))
+        size_bytes, has_bytecode = bundle.unpacked_bytes, bundle.has_bytecode
+        return BundleStep(self.name, bundle.key, size_bytes, not exists, uploads, has_bytecode)
 
     def has(self, key: str) -> bool:
         from botocore.exceptions import ClientError

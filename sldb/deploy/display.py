@@ -140,7 +140,8 @@ def _bundle_changes(plan: Plan) -> Iterator[Change]:
     if step.makes_bucket:
         yield Change("Add", step.bucket, "private bucket for the code")
     if step.uploads:
-        yield Change("Add", step.key[:12], f"bundle of the code, {step.unpacked_bytes / 1e6:.0f} MB unpacked")
+        without = "" if step.has_bytecode else ", without bytecode: cold starts take longer"
+        yield Change("Add", step.key[:12], f"bundle of the code, {step.unpacked_bytes / 1e6:.0f} MB unpacked{without}")
 
 
 def _change_table(title: str, changes: Sequence[Change]) -> Table:

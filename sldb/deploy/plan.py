@@ -41,6 +41,7 @@ class BundleStep:
     unpacked_bytes: int
     makes_bucket: bool
     uploads: bool  # False: it is there already
+    has_bytecode: bool = True  # False: each cold start compiles the modules
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,7 @@ def _plan(
 ) -> Preparation:
     """Return the plan. `chosen`: the parameters of the user's choice; all others are added here."""
     lock_vpc = plan_lock_vpc(account.ec2, start.stack.name, start.state, lock_kind(chosen), time.time())
-    step = _bundle_step(start.bucket, bundle, chosen)
+    step = start.bucket.step(bundle, chosen["BundleKey"])
     stores, store_notes = _stores(account, start, chosen)
     may_log = has_log_role(account) if "key" in kinds_of(chosen) else False
     previous = start.state.parameters if start.state else {}
@@ -235,14 +235,6 @@ def _stores(account: Account, start: _Start, chosen: Mapping[str, str]) -> tuple
 
 def _addresses(account: Account, start: _Start) -> Mapping[str, str]:
     return api_addresses(account, start.state) if start.state else {}
-
-
-def _bundle_step(bucket: BundleBucket, bundle: Bundle | None, chosen: Mapping[str, str]) -> BundleStep:
-    exists = bucket.bucket.exists()
-    if bundle is None:
-        return BundleStep(bucket.name, chosen["BundleKey"], 0, makes_bucket=False, uploads=False)
-    is_uploaded = exists and bucket.has(bundle.key)
-    return BundleStep(bucket.name, bundle.key, bundle.unpacked_bytes, makes_bucket=not exists, uploads=not is_uploaded)
 
 
 def _change_set(

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import lambda_handlers
 from sldb.aws.errors import OperationFailed
-from sldb.deploy.bundle.bytecode import compiled
+from sldb.deploy.bundle.bytecode import compiled, interpreter_of
 from sldb.deploy.bundle.pins import pins_for
 from sldb.deploy.bundle.platform import Platform
 from sldb.deploy.bundle.wheels import fetch
@@ -35,6 +35,8 @@ _UNUSED = re.compile(
     (^|/)(tests?|__pycache__|sboms)/      # no function runs its packages' tests
     | \.(c|h|pyc|pyi|pyx|pxd)$ | /py\.typed$
     | ^apsw/(sqlite_extra|shell\.py|speedtest\.py|trace\.py|fts_test_strings|__main__\.py)  # 30 tools and extensions
+    | ^apsw/(_unicode|aio|bestpractice|ext|fts5|fts5aux|fts5query|unicode)\.  # not FTS5 itself
+    | ^lz4/(frame|stream)/ | ^obstore/(auth/|fsspec\.py)
     | ^[^/]+\.dist-info/(RECORD|WHEEL|INSTALLER|REQUESTED|top_level\.txt|entry_points\.txt)$
     """,
     re.VERBOSE,
@@ -81,6 +83,10 @@ class Bundle:
         return buffer.getvalue()
 
     @property
+    def has_bytecode(self) -> bool:
+        return any(entry.name.endswith(".pyc") for entry in self.entries)
+
+    @property
     def unpacked_bytes(self) -> int:
         return sum(len(entry.data) for entry in self.entries)
 
@@ -97,8 +103,8 @@ def assemble(platform: Platform, package: Path, wheels: Iterable[Path]) -> Bundl
     entries = list(_package_entries(package))
     for wheel in wheels:
         entries.extend(_wheel_entries(wheel))
-    if platform.runs_this_python:
-        entries.extend(Entry(name, data) for name, data in compiled((e.name, e.data) for e in entries))
+    if interpreter := interpreter_of(platform):
+        entries.extend(Entry(name, data) for name, data in compiled(((e.name, e.data) for e in entries), interpreter))
     return Bundle(_sorted_by_name(entries), platform)
 
 

@@ -47,7 +47,7 @@ def emulated_aws(
             patch.setattr("sldb.deploy.bundle.archive.fetch", lambda pins, platform, cache, **_: [])
         else:
             patch.setenv("XDG_CACHE_HOME", str(wheels))
-        patch.setattr("sldb.deploy.bundle.archive.compiled", lambda sources: _compiled_once(tuple(sources)))
+        patch.setattr("sldb.deploy.bundle.archive.compiled", lambda each, python: _compiled_once(tuple(each), python))
         patch.setattr(Bundle, "zip", property(_zipped_once))
         # Of doctor's races for a bucket, one round in place of twenty: tests/sldb/doctor/test_store.py has the races.
         patch.setattr("sldb.doctor.store.FEW_ROUNDS", 1)
@@ -85,5 +85,5 @@ def _pause(aws: Emulator, seconds: float) -> None:
 
 
 @cache
-def _compiled_once(sources: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-    return list(compiled(sources))
+def _compiled_once(sources: Iterable[tuple[str, bytes]], interpreter: str) -> list[tuple[str, bytes]]:
+    return list(compiled(sources, interpreter))
