@@ -12,8 +12,8 @@ the same of a database that exists and of one that does not.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.wire import Request, SldbError
 
 # Texts of expressions, because direct invocations need none, and compiling them slows down cold starts.

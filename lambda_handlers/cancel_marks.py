@@ -21,9 +21,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.shared.sealed_json import seal, unseal
 from lambda_handlers.storage.log.keys import cancel_key, cancel_prefix
 from lambda_handlers.store.errors import store_error
@@ -121,7 +121,7 @@ def _add(store: ObjectStore, key: str, mark: Mark) -> None:
 
 
 def _encode(marks: tuple[Mark, ...], key: str) -> bytes:
-    return seal({"marks": [asdict(mark) for mark in marks]}, key)
+    return seal({"marks": [{name: getattr(mark, name) for name in mark.__match_args__} for mark in marks]}, key)
 
 
 def _decode(body: bytes, key: str) -> tuple[Mark, ...]:

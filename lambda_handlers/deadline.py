@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 from lambda_handlers.host import Call, Host
+from lambda_handlers.shared.dataclasses import dataclass, replace
 from lambda_handlers.wire import Action, Request, SldbError
 
 DEFAULT_SECONDS = 900.0  # unless the function or the request sets a limit

@@ -11,8 +11,9 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from lambda_handlers.shared.dataclasses import dataclass
 
 
 class Call(Protocol):

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -81,6 +80,8 @@ class Log:
 def trace(error: BaseException, after: frozenset[int] = frozenset()) -> str:
     """Return the traceback of an exception and of its causes: types, and no texts, because those may contain anything.
     `after`: the ids of exceptions already shown, since a chain of causes may be a cycle."""
+    import traceback  # 3 ms of a cold start
+
     before = error.__cause__ or error.__context__
     after |= {id(error)}
     own = "".join(traceback.format_tb(error.__traceback__)) + type(error).__qualname__

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lambda_handlers.caller import OPERATOR, Caller
@@ -12,6 +10,7 @@ from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.log import Log
 from lambda_handlers.settings import Settings
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.store.metered import MeteredStore
 from lambda_handlers.wire import Request
 
@@ -26,7 +25,7 @@ class Resources:
     lock: WriteLock
     host: Host
     log: Log
-    directory: Path  # of local copies; shared with other users of the machine: files in it have no names
+    directory: str  # of local copies; shared with other users of the machine: files in it have no names
     watch: StatementWatch | None = None  # over what statements take; None: nobody wants to know
 
     @property

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -63,7 +62,7 @@ class Service:
         self._has_opened_store = store is None  # and closes it
         self._store = MeteredStore(service_store(settings, store, (replies_prefix(), streams_prefix())), clock)
         lock = lock or build_lock(settings, self._store, self._host, self._store.clock)
-        directory = Path(settings.temp_dir)
+        directory = settings.temp_dir
         watch = None
         if settings.insights:
             from lambda_handlers.insights.kept import new_watch  # few stacks want it, and imports slow down cold starts

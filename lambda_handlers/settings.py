@@ -7,11 +7,11 @@ the variable, its value and the allowed values.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
+from lambda_handlers.shared import temporary
+from lambda_handlers.shared.dataclasses import dataclass, replace
 from lambda_handlers.shared.endpoints import Endpoint, bucket_url, is_endpoint_url, partition_at, service_url
 from lambda_handlers.shared.proxies import proxy_for
 from lambda_handlers.wire import DEFAULT_STACK
@@ -121,7 +121,7 @@ class Settings:
             # Lambda's limit for a synchronous reply (6 MB), less room for the envelope.
             reply_limit_bytes=6_000_000 if "AWS_LAMBDA_FUNCTION_NAME" in environment else None,
             on_lambda="AWS_LAMBDA_FUNCTION_NAME" in environment,
-            temp_dir=tempfile.gettempdir(),
+            temp_dir=temporary.directory(),
             token_secret=get("SLDB_TOKEN_SECRET") or "",
             cors_origins=tuple(filter(None, get("SLDB_CORS_ORIGINS", "").split(","))),
             runtime_api=get("AWS_LAMBDA_RUNTIME_API") or None,

@@ -23,13 +23,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from lambda_handlers.access.identities import check_identity
 from lambda_handlers.access.tokens import KEY_ID
 from lambda_handlers.caller import NAME, Caller
 from lambda_handlers.shared import times
+from lambda_handlers.shared.dataclasses import dataclass, field
 from lambda_handlers.wire import DATABASE_NAME
 
 KEY = "_access/callers.json"  # of the object, below the prefix of the store; no database can have that name

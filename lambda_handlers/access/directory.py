@@ -11,10 +11,10 @@ No copy is used beyond its age. If the document cannot be read then, or is not u
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from lambda_handlers.access.callers import KEY, BadDocument, Document, Entry
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import NotFound, ObjectInfo, StoreError
 from lambda_handlers.wire import SldbError

@@ -21,8 +21,9 @@ import hashlib
 import hmac
 import json
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from lambda_handlers.shared.dataclasses import dataclass
 
 PREFIX = "sldb_"  # by which scanners for leaked secrets can find tokens
 VERSION = 1

@@ -12,7 +12,6 @@ then).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from lambda_handlers.actions import arguments, unfinished_copy
@@ -23,6 +22,7 @@ from lambda_handlers.actions.readable_state import check_readable
 from lambda_handlers.actions.replace_content import Replaced, Replacing, past_of, replace_content
 from lambda_handlers.actions.verified_files import VerifiedFiles
 from lambda_handlers.database.errors import dropped
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.shared.times import utc
 from lambda_handlers.storage.listing import Listing, list_files, read_header
 from lambda_handlers.storage.log import kinds

@@ -21,13 +21,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
 
 from lambda_handlers.actions import verified_files
 from lambda_handlers.actions.clone_mark import mark, taken
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.actions.verified_files import VerifiedFiles
 from lambda_handlers.database.vanished_files import repeat_while_vanishing
+from lambda_handlers.shared.dataclasses import dataclass, replace
 from lambda_handlers.storage import verification
 from lambda_handlers.storage.listing import Listing, list_files, side_by_side
 from lambda_handlers.storage.log.keys import FOLD_LEVEL, LtxName, transaction

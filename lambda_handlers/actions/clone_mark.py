@@ -6,8 +6,8 @@ Its header has the range of the whole copy, and so disagrees with its key: no re
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
+from lambda_handlers.shared.dataclasses import replace
 from lambda_handlers.storage.listing import Listing
 from lambda_handlers.storage.log import kinds
 from lambda_handlers.storage.log.copy_mark import MARK_BYTES, is_mark

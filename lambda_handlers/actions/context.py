@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from lambda_handlers.caller import OPERATOR, Caller
 from lambda_handlers.database.database import Database
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.host import Host
 from lambda_handlers.resources import Resources
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.store.metered import MeteredStore
 
 

@@ -7,13 +7,13 @@ that is never committed; what it changes is a page or two, and joins the restore
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 
 import apsw
 
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.database.local_copy import Workspace
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.sql.own import first_page_note, notes
 from lambda_handlers.sql.session import WRITE, Session
 from lambda_handlers.storage.log.ltx import Marks, Pgno, Txid

@@ -8,7 +8,6 @@ If the action stops between the two steps, both names exist, and the same action
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from lambda_handlers.actions import arguments, unfinished_copy
@@ -18,6 +17,7 @@ from lambda_handlers.actions.drop_database import empty
 from lambda_handlers.actions.replace_content import past_of
 from lambda_handlers.actions.verified_files import VerifiedFiles
 from lambda_handlers.database.errors import dropped, no_database
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.commit import Committed
 from lambda_handlers.storage.listing import Listing, list_files
 from lambda_handlers.storage.log import ltx

@@ -12,13 +12,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import compress, count
 
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.actions.noted_state import Noted, with_note
 from lambda_handlers.database.database import Database
 from lambda_handlers.deadline import Deadline
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.commit import PageChanges
 from lambda_handlers.storage.listing import list_files, read_agreed_header
 from lambda_handlers.storage.log import chain, kinds, ltx

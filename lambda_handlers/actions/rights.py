@@ -5,10 +5,9 @@ An action without an entry is for operators alone, and for a function that may w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lambda_handlers.caller import Caller
 from lambda_handlers.database.errors import only_reads
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.wire import Action, SldbError
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lambda_handlers.shared import proxies
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.shared.endpoints import Endpoint
 
 if TYPE_CHECKING:

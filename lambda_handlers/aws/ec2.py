@@ -19,13 +19,13 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
 from lambda_handlers.aws.connections import Connections, NoAnswer, Unreached
 from lambda_handlers.aws.sigv4 import sign
 from lambda_handlers.settings import Credentials
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.shared.endpoints import Endpoint
 from lambda_handlers.store_clock import StoreClock
 

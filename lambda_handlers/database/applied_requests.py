@@ -7,7 +7,6 @@ requests (`sql.own.transaction_log`), and for the ids of queued requests (`sql.o
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import apsw
@@ -18,6 +17,7 @@ from lambda_handlers.database.newest_state import NewestState
 from lambda_handlers.database.replies import Replies
 from lambda_handlers.database.run import Run
 from lambda_handlers.resources import Resources
+from lambda_handlers.shared.dataclasses import replace
 from lambda_handlers.sql.own import request_log
 from lambda_handlers.sql.own.request_log import Applied, Recorded, Times
 from lambda_handlers.sql.session import Session

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from lambda_handlers.storage.draft import Draft
 from lambda_handlers.storage.replica import Replica
 from lambda_handlers.storage.vfs import DraftVFS
@@ -12,7 +10,7 @@ from lambda_handlers.storage.vfs import DraftVFS
 class Workspace:
     """A draft and its VFS over the replica of a copy, which must stay at its transaction meanwhile."""
 
-    def __init__(self, replica: Replica, directory: Path) -> None:
+    def __init__(self, replica: Replica, directory: str) -> None:
         self.replica = replica
         self.draft = Draft(replica, directory)
         self.vfs = DraftVFS(self.draft)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from lambda_handlers.database.applied_requests import AppliedRequests
@@ -14,6 +13,7 @@ from lambda_handlers.database.replies import Replies
 from lambda_handlers.database.run import Run
 from lambda_handlers.database.write_access import WriteAccess
 from lambda_handlers.resources import Resources
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.wire import Reply
 
 if TYPE_CHECKING:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from lambda_handlers.database.errors import read_only
 from lambda_handlers.database.local_copy import Copy
 from lambda_handlers.database.parts import Parts
 from lambda_handlers.database.request_runner import RequestRunner
 from lambda_handlers.database.run import Run
+from lambda_handlers.shared.dataclasses import replace
 from lambda_handlers.shared.times import utc
 from lambda_handlers.sql.session import WriteNeeded
 from lambda_handlers.storage.log.ltx import Txid

@@ -19,12 +19,12 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from lambda_handlers.database.delivery import DIRECT, Delivery
 from lambda_handlers.database.run import Run
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.host import Host
+from lambda_handlers.shared.dataclasses import replace
 from lambda_handlers.sql.reply_limit import ReplyRoom
 from lambda_handlers.storage.log.keys import (
     is_reply_key,

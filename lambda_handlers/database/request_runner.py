@@ -8,7 +8,6 @@ Whether a session may write, and on which copy, is decided by `database`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lambda_handlers.database.applied_requests import AppliedRequests
@@ -18,6 +17,7 @@ from lambda_handlers.database.local_copy import Copy
 from lambda_handlers.database.newest_state import NewestState
 from lambda_handlers.database.replies import Replies
 from lambda_handlers.database.run import Run
+from lambda_handlers.shared.dataclasses import replace
 from lambda_handlers.sql.session import Mode, Session
 from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.replica import Gone

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from lambda_handlers.caller import OPERATOR, Caller
 from lambda_handlers.database.delivery import DIRECT, Delivery
 from lambda_handlers.database.errors import only_reads, read_only
 from lambda_handlers.deadline import Deadline
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.vfs import DraftVFS
 from lambda_handlers.wire import Request
 

@@ -10,11 +10,10 @@ client pays nothing. `Patience` counts the losses.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.host import Host
 from lambda_handlers.log import Log
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage import announcements
 from lambda_handlers.storage.announcements import MAX_SECONDS, Announcement
 from lambda_handlers.storage.log.ltx import Txid

@@ -13,13 +13,13 @@ import json
 import tempfile
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lambda_handlers.database.delivery import Delivery
 from lambda_handlers.database.replies import too_large
 from lambda_handlers.http.messages import JSON, NDJSON, Body, HttpResponse, Location, Pieces, encode_json
 from lambda_handlers.http.spool import Spool
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.wire import SldbError, StoredRows
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ either the clocks differ, or the answer goes nowhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from lambda_handlers.events import Context
 from lambda_handlers.http.claims import FRONT
+from lambda_handlers.shared.dataclasses import dataclass
 
 HTTP_API_SECONDS = 30.0
 REST_API_SECONDS = 29.0

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+
+from lambda_handlers.shared.dataclasses import dataclass
 
 if TYPE_CHECKING:
     from lambda_handlers.caller import Caller

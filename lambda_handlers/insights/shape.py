@@ -22,10 +22,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import lru_cache
 
 import apsw
+
+from lambda_handlers.shared.dataclasses import dataclass
 
 MAX_CHARACTERS = 1000  # of a shape
 _MAX_READ = 10_000  # characters of a statement; the shape of a longer one ends there

@@ -13,9 +13,9 @@ system if that detects the death.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.shared.lock_holder import Holder
 
 Sleep: TypeAlias = Callable[[float], None]  # for so many seconds; an SldbError of it ends the wait

@@ -16,11 +16,11 @@ and the conditional commit decides, as with any broken lock.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 
 from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import Sleep, Sweep
 from lambda_handlers.locks.waiting import backoff, lock_timeout, sleep_within, spread, unlock_hint
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.shared.lock_holder import Holder, decode_object, encode_held, encode_released, lock_key
 from lambda_handlers.storage.log.keys import database_names
 from lambda_handlers.store.protocol import (

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from itertools import takewhile
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -29,6 +28,7 @@ from lambda_handlers.queue.alone import runs_alone
 from lambda_handlers.queue.group import Group, Outcome, Share
 from lambda_handlers.queue.message import Message, decode
 from lambda_handlers.queue.order import Stopped, segments
+from lambda_handlers.shared.dataclasses import replace
 from lambda_handlers.store.protocol import detail_of
 from lambda_handlers.wire import Request, SldbError
 

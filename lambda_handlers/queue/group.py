@@ -19,7 +19,6 @@ The rest is another group.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import apsw
@@ -33,6 +32,7 @@ from lambda_handlers.database.writer_turns import OF_REQUEST
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.queue.message import Message
 from lambda_handlers.queue.order import Stopped
+from lambda_handlers.shared.dataclasses import dataclass, replace
 from lambda_handlers.sql.session import WRITE, Session
 from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Txid

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from lambda_handlers.events import message_headers, why_not_json
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.sql.own.queue_log import QueuedId
 from lambda_handlers.wire import DEFAULT_DATABASE, Request, SldbError, bad_request, is_action, wrong_stack
 

@@ -12,8 +12,9 @@ configuration for virtual-hosted addresses gets them, if the name allows it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from lambda_handlers.shared.dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.shared.sealed_json import seal, unseal_or_plain
 
 GROUP_PREFIX = "sldb-lock-"

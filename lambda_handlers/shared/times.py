@@ -11,17 +11,18 @@ the client knows its zone (`sldb.moments`), the server does not.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+
+from lambda_handlers.shared.dataclasses import dataclass
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MS = timedelta(milliseconds=1)
 _LAST_MS = 253_402_300_799_999  # of the year 9999
-_TIME = re.compile(
-    r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)"
+# Compiled when it is first used: few requests, and few cold starts, have a time.
+_TIME = (
+    r"(?a)(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)"
     r"(?:[Tt ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,30}))?)?"
-    r"(?: ?(?P<utc>[Zz]|UTC)| ?(?P<sign>[+-])(?P<hours>\d\d)(?::?(?P<minutes>[0-5]\d))?)?)?",
-    re.ASCII,
+    r"(?: ?(?P<utc>[Zz]|UTC)| ?(?P<sign>[+-])(?P<hours>\d\d)(?::?(?P<minutes>[0-5]\d))?)?)?"
 )
 _NUMBERS = ("year", "month", "day", "hour", "minute", "second", "hours", "minutes")
 _MAX_OFFSET_HOURS = 23
@@ -48,7 +49,7 @@ class Written:
 
 def read(text: str) -> Written | None:
     """Return a time; None for any other text."""
-    found = _TIME.fullmatch(text)
+    found = re.fullmatch(_TIME, text)
     if found is None:
         return None
     year, month, day, hour, minute, second, hours, minutes = (int(found[name] or 0) for name in _NUMBERS)

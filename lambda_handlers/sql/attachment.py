@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.wire import DATABASE_NAME, moment
 
 HINT = (

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Any
+
+from lambda_handlers.shared.dataclasses import dataclass
 
 _GROUP = "\0"  # no savepoint has this name
 

@@ -92,11 +92,10 @@ def _similar_names(
     return found, question(found)
 
 
-_SUBJECT = re.compile(
-    r"(?:NOT NULL|UNIQUE|CHECK) constraint failed: (.+)|cannot store \w+ value in \w+ column (.+)", re.S
-)
-_NO_SUCH = re.compile(r"no such ([a-z ]+): (?:\w+\.)?(\w+)")
-_NO_COLUMN = re.compile(r"table \w+ has no column named (\w+)")
+# Compiled when they are first used: most requests, and cold starts among them, meet no error.
+_SUBJECT = r"(?s)(?:NOT NULL|UNIQUE|CHECK) constraint failed: (.+)|cannot store \w+ value in \w+ column (.+)"
+_NO_SUCH = r"no such ([a-z ]+): (?:\w+\.)?(\w+)"
+_NO_COLUMN = r"table \w+ has no column named (\w+)"
 _REASONS = {
     "attached databases must use the same text encoding as main database": "other_encoding",
     "incomplete input": "incomplete",
@@ -104,8 +103,8 @@ _REASONS = {
 }
 
 
-_UNKNOWN = re.compile(r"unknown function: (\w+)\(\)")  # in a CHECK, an index, a generated column or a default
-_UNSAFE = re.compile(r'unsafe use of (?:virtual table )?"?(\w+)"?(?:\(\))?')
+_UNKNOWN = r"unknown function: (\w+)\(\)"  # in a CHECK, an index, a generated column or a default
+_UNSAFE = r'unsafe use of (?:virtual table )?"?(\w+)"?(?:\(\))?'
 _OF_A_PROGRAM = (
     "the schema uses collations or functions that its program registers with SQLite, and sldb does not; "
     "sldb pull writes the file for that program"
@@ -125,20 +124,20 @@ _HINTS = {
 
 def reason_of(message: str) -> tuple[str | None, str | None]:
     """Return the reason of an SQLITE_ERROR, from its English text, and the missing name."""
-    if missing := _NO_SUCH.fullmatch(message):
+    if missing := re.fullmatch(_NO_SUCH, message):
         return f"no_such_{missing[1].replace(' ', '_')}", missing[2]
-    if lacking := _NO_COLUMN.fullmatch(message):
+    if lacking := re.fullmatch(_NO_COLUMN, message):
         return "no_such_column", lacking[1]
-    if unknown := _UNKNOWN.fullmatch(message):
+    if unknown := re.fullmatch(_UNKNOWN, message):
         return "unknown_function", unknown[1]
-    if unsafe := _UNSAFE.fullmatch(message):
+    if unsafe := re.fullmatch(_UNSAFE, message):
         return "function_in_schema", unsafe[1]
     return _REASONS.get(message), None
 
 
 def _subject_of(message: str) -> str | None:
     """Return what a constraint is about, from its English text: the columns, as `t.a, t.b`, or the name of a CHECK."""
-    found = _SUBJECT.fullmatch(message)
+    found = re.fullmatch(_SUBJECT, message)
     return found and (found[1] or found[2])
 
 

@@ -9,11 +9,11 @@ is acknowledged without a commit: functions of virtual tables write (`SELECT opt
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import apsw
 
+from lambda_handlers.shared.dataclasses import dataclass, field
 from lambda_handlers.sql.authorizer import Authorizer
 from lambda_handlers.sql.chance import Chance
 from lambda_handlers.sql.errors import attached_is_read_only

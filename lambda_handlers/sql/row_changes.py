@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 import apsw
+
+from lambda_handlers.shared.dataclasses import dataclass, field
 
 MAX_COUNTED = 10_000  # rows that are counted, or remembered
 

@@ -12,8 +12,7 @@ on, and the long operation loses that race as before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.log import kinds
 from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.storage.log.kinds import Kind

@@ -16,10 +16,10 @@ A small transaction is one body in memory; a large one is encoded again for each
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.log.ltx import Header, Pgno, Txid

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 from lambda_handlers.storage import foreign_keys
 from lambda_handlers.storage.commit import PageChanges
@@ -25,7 +24,7 @@ _CHANGE_COUNTER = slice(24, 28)  # of page 1: SQLite moves it at each commit
 
 
 class Draft:
-    def __init__(self, replica: Replica, directory: Path) -> None:
+    def __init__(self, replica: Replica, directory: str) -> None:
         self.replica = replica
         self._dirty = PageCache(directory)
         self.clear()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
 from lambda_handlers.host import Host
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.log import chain, file_header, ltx
 from lambda_handlers.storage.log.copy_mark import MARK_BYTES, check_name
 from lambda_handlers.storage.log.keys import LtxName, database_prefix, parse_ltx_key, parse_page_map_key, transaction

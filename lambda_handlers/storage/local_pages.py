@@ -10,8 +10,8 @@ The files to apply, and their order, come from `log_follower`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
+from lambda_handlers.shared.dataclasses import replace
 from lambda_handlers.storage.freshness import Freshness
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import LtxName, database_prefix, transaction

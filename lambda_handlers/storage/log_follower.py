@@ -15,9 +15,9 @@ proves nothing. The pages of the files are `local_pages`, the choice of the file
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 
 from lambda_handlers.host import Call, Host
+from lambda_handlers.shared.dataclasses import replace
 from lambda_handlers.storage.commit import Conflict
 from lambda_handlers.storage.freshness import is_fresh
 from lambda_handlers.storage.local_pages import LocalPages

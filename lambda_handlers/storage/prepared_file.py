@@ -15,9 +15,9 @@ from __future__ import annotations
 import zlib
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from lambda_handlers.shared.dataclasses import dataclass, replace
 from lambda_handlers.storage.commit import Ending
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.checksum import moved_up

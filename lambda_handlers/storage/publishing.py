@@ -6,10 +6,10 @@ more requests, so a failure is reported to `warn` and changes nothing else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import partial
 
 from lambda_handlers.host import Host
+from lambda_handlers.shared.dataclasses import dataclass, replace
 from lambda_handlers.storage.commit import STREAM_BYTES, Encoding
 from lambda_handlers.storage.folding import fold_after
 from lambda_handlers.storage.local_pages import LocalPages

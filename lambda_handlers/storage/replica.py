@@ -19,10 +19,9 @@ transaction has written before it commits are in `draft`; SQLite's view of both 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
 
 from lambda_handlers.host import Host
+from lambda_handlers.shared.dataclasses import replace
 from lambda_handlers.storage.commit import (
     Committed,
     Conflict,
@@ -62,7 +61,7 @@ class Replica:
         self,
         store: ObjectStore,
         database: str,
-        directory: Path,
+        directory: str,
         host: Host,
         limit_bytes: int | None = None,  # of the local cache
         make_room: Callable[[int], None] = lambda _: None,

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 
+from lambda_handlers.shared.dataclasses import dataclass, field
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.copy_mark import check_name
 from lambda_handlers.storage.log.keys import LtxName

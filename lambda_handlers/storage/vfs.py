@@ -24,12 +24,12 @@ from __future__ import annotations
 
 import itertools
 import os
-import tempfile
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 import apsw
 
+from lambda_handlers.shared import temporary
 from lambda_handlers.storage import foreign_keys
 from lambda_handlers.storage.commit_permit import CommitPermit
 from lambda_handlers.storage.draft import Draft
@@ -184,7 +184,7 @@ def _filename(name: str | apsw.URIFilename | None) -> str:
 def _temporary_name() -> str:
     """Return a new name for a temporary file. SQLite's own would take from its random generator, once for each of them
     that is taken."""
-    return os.path.join(tempfile.gettempdir(), f"sldb-{os.urandom(16).hex()}")
+    return os.path.join(temporary.directory(), f"sldb-{os.urandom(16).hex()}")
 
 
 class _UnsyncedFile(apsw.VFSFile):

@@ -11,9 +11,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.store.protocol import AlreadyExists, CopyOf, ObjectStore, PreconditionFailed, StoreError
 
 PROBE_KEY = "_probe"  # beside the databases; no database can have that name

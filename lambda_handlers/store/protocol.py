@@ -14,8 +14,9 @@ The implementations are s3.py for S3 and directory.py for a directory; open.py o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
+
+from lambda_handlers.shared.dataclasses import dataclass
 
 CHUNK_BYTES = 1 << 20
 PART_BYTES = 8 << 20  # what is larger goes to S3 in parts of this size

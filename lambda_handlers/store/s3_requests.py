@@ -7,7 +7,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from html import unescape
 from typing import IO
 from urllib.parse import quote, urlsplit
@@ -15,6 +14,7 @@ from urllib.parse import quote, urlsplit
 from lambda_handlers.aws.connections import Answer, Connections, NoAnswer, Unreached
 from lambda_handlers.aws.sigv4 import canonical_query, sign
 from lambda_handlers.settings import Credentials
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.shared.endpoints import Endpoint
 from lambda_handlers.store.s3_responses import Failure, code_in, is_transient
 from lambda_handlers.store.s3_retries import send_with_retries

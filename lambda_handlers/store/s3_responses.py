@@ -16,9 +16,9 @@ the log. `is_transient` decides on another try.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.store.protocol import AlreadyExists, NotFound, PreconditionFailed, Refused, StoreError, Unavailable
 
 _TRANSIENT = frozenset(

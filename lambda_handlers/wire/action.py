@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from lambda_handlers.wire.checks import check_known, decode_optional, defaults_of, encode_optional
+from lambda_handlers.shared.dataclasses import dataclass, defaults_of, field
+from lambda_handlers.wire.checks import check_known, decode_optional, encode_optional
 from lambda_handlers.wire.errors import bad_request
 from lambda_handlers.wire.names import DEFAULT_DATABASE
 

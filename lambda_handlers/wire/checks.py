@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import MISSING, fields
 from typing import Any
 
 from lambda_handlers.shared import times
@@ -123,17 +122,6 @@ _CHECKS: dict[str, Callable[[str, object], None]] = {
     "message": _check_message,
     "command": _check_command,
 }
-
-
-def defaults_of(kind: type) -> dict[str, Any]:
-    """Return the optional fields of a dataclass with their defaults, in order."""
-    defaults = {}
-    for one in fields(kind):
-        if one.default is not MISSING:
-            defaults[one.name] = one.default
-        elif one.default_factory is not MISSING:
-            defaults[one.name] = one.default_factory()
-    return defaults
 
 
 def encode_optional(value: object, defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,9 +11,9 @@ An entry that was skipped is neither ok nor an error.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.wire.errors import bad_request
 
 MAX_DEPTH = 20

@@ -11,7 +11,8 @@ STACK_COMMANDS = tuple(
     logs migrate migrate-storage pull push query queue restore result shell status token undo redo unlock""".split()  # noqa: SIM905 - reads better
 )
 # A command in a message, with its options and arguments.
-_COMMAND = re.compile(rf"(?<![\w./-])sldb (?P<name>{'|'.join(STACK_COMMANDS)})(?![\w-])(?P<rest>[^`;,.:()]*)")
+# Compiled when it is first used: most replies, those of cold starts among them, have no hint.
+_COMMAND = rf"(?<![\w./-])sldb (?P<name>{'|'.join(STACK_COMMANDS)})(?![\w-])(?P<rest>[^`;,.:()]*)"
 _PLACES = {"--stack", "--target", "--local"}  # one of them selects the stack of a command
 
 
@@ -27,4 +28,4 @@ def with_options(text: str, options: Sequence[str]) -> str:
         missing = [word for pair in pairs if pair[0] not in given for word in pair]
         return " ".join(("sldb", match["name"], *missing)) + match["rest"]
 
-    return _COMMAND.sub(completed, text) if options else text
+    return re.sub(_COMMAND, completed, text) if options else text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from lambda_handlers.shared.dataclasses import dataclass
 
 MAX_CALLER_CHARACTERS = 200
 

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from lambda_handlers.shared import times
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.wire.errors import bad_request
 
 MIN_SEED_BYTES, MAX_SEED_BYTES = 16, 64

@@ -8,9 +8,9 @@ which the log of requests remembers, have them in both places.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from lambda_handlers.shared.dataclasses import dataclass, field
 from lambda_handlers.wire.errors import SldbError
 from lambda_handlers.wire.values import Row, decode_row, encode_row
 

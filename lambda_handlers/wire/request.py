@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lambda_handlers.wire.checks import check_known, decode_optional, defaults_of, encode_optional
+from lambda_handlers.shared.dataclasses import dataclass, defaults_of
+from lambda_handlers.wire.checks import check_known, decode_optional, encode_optional
 from lambda_handlers.wire.errors import SldbError, bad_request
 from lambda_handlers.wire.names import DEFAULT_DATABASE
 from lambda_handlers.wire.values import Params, decode_value, encode_value

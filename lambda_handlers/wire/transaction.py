@@ -8,9 +8,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.wire.errors import bad_request
 
 COMMIT, ROLLBACK = "commit", "rollback"

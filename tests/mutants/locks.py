@@ -221,8 +221,8 @@ DISK = (
         "local copies lie in a directory of a fixed name",
         "disk",
         HANDLERS + "service.py",
-        "        directory = Path(settings.temp_dir)\n",
-        '        directory = Path(settings.temp_dir) / "sldb"\n',
+        "        directory = settings.temp_dir\n",
+        "        directory = settings.temp_dir + '/sldb'\n",
         (SERVER + "test_service.py::test_nothing_of_another_user_is_in_the_way_in_a_shared_temporary_directory",),
     ),
     Mutant(

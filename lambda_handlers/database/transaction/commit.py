@@ -8,7 +8,6 @@ statements, so that the same token applies once, as does an earlier one of the s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 from lambda_handlers.database.attached_databases import AttachedDatabases
@@ -17,6 +16,7 @@ from lambda_handlers.database.run import Run
 from lambda_handlers.database.transaction.shown_results import check_shown
 from lambda_handlers.database.transaction.token import Kept, Transaction
 from lambda_handlers.database.writer_turns import OF_REQUEST
+from lambda_handlers.shared.dataclasses import replace
 from lambda_handlers.sql.reply_limit import DISCARDED
 from lambda_handlers.sql.session import READ, Mode, Session
 from lambda_handlers.sql.statements import Step

@@ -17,7 +17,6 @@ it includes the failed statement; the token that was sent still stands for the s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from lambda_handlers.caller import Caller
@@ -28,6 +27,7 @@ from lambda_handlers.database.transaction.open_sessions import OpenSessions
 from lambda_handlers.database.transaction.token import ENGINE, Kept, Tokens, Transaction
 from lambda_handlers.database.transaction.warm_sessions import WarmSession, WarmSessions
 from lambda_handlers.deadline import Deadline
+from lambda_handlers.shared.dataclasses import dataclass, replace
 from lambda_handlers.sql.execution import Described
 from lambda_handlers.sql.pin import Pin
 from lambda_handlers.sql.session import WriteNeeded

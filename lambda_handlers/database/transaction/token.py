@@ -23,7 +23,6 @@ import hashlib
 import hmac
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NoReturn
 
 import apsw
@@ -33,6 +32,7 @@ from lambda_handlers.database.transaction.key import StackKey
 from lambda_handlers.database.transaction.packing import Packer, Unpacker
 from lambda_handlers.database.transaction.stored_tokens import StoredTokens
 from lambda_handlers.host import Host
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.sql.own.transaction_log import Attempt
 from lambda_handlers.store.metered import MeteredStore
 from lambda_handlers.store_clock import SKEW_SECONDS

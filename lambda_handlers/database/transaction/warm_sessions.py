@@ -12,10 +12,10 @@ The sessions of all databases of a container share its files and its disk, and s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from lambda_handlers.database.attached_databases import AttachedDatabases
 from lambda_handlers.database.local_copy import Workspace
+from lambda_handlers.shared.dataclasses import dataclass, field
 from lambda_handlers.sql.session import Session
 from lambda_handlers.storage.log.ltx import Txid
 

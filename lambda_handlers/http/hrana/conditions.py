@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from lambda_handlers.http.hrana.failure import malformed
+from lambda_handlers.shared.dataclasses import replace
 from lambda_handlers.wire.conditions import MAX_CONDITIONS, MAX_DEPTH, Condition
 
 TRUE, FALSE = Condition("and"), Condition("or")  # of nothing

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from lambda_handlers.http.hrana.control import Control
 from lambda_handlers.http.hrana.errors import INPUT_ERROR, error_object, error_of
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.wire import Params, Result
 from lambda_handlers.wire.conditions import Condition
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
 from lambda_handlers.http.hrana.conditions import decode_condition
 from lambda_handlers.http.hrana.failure import ProtocolFailure, malformed
 from lambda_handlers.http.hrana.values import decode_text, decode_value
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.wire import Params
 from lambda_handlers.wire.conditions import Condition
 

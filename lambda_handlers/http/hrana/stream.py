@@ -12,7 +12,6 @@ import base64
 import binascii
 import json
 import zlib
-from dataclasses import dataclass, field
 from typing import Any
 
 from lambda_handlers.http.hrana.control import (
@@ -25,6 +24,7 @@ from lambda_handlers.http.hrana.control import (
     control_of,
 )
 from lambda_handlers.http.hrana.failure import ProtocolFailure
+from lambda_handlers.shared.dataclasses import dataclass, field
 from lambda_handlers.sql import script
 from lambda_handlers.wire import SldbError
 

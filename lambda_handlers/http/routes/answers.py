@@ -7,7 +7,6 @@ turns a bug into a response.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lambda_handlers.caller import OPERATOR, Caller
@@ -21,6 +20,7 @@ from lambda_handlers.http.gateway_time import HINT, GatewayContext
 from lambda_handlers.http.messages import JSON, Body, HttpRequest, HttpResponse, Limits, Pieces
 from lambda_handlers.http.routes import front as routes
 from lambda_handlers.log import Log, trace
+from lambda_handlers.shared.dataclasses import dataclass, field
 from lambda_handlers.store.protocol import detail_of
 from lambda_handlers.wire import Action, Reply, Request, SldbError, StoredRows, bug_in
 

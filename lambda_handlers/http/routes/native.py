@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from lambda_handlers.events import why_not_json
@@ -34,6 +33,7 @@ from lambda_handlers.http.messages import (
     HttpResponse,
     encode_json,
 )
+from lambda_handlers.shared.dataclasses import replace
 from lambda_handlers.wire import (
     MAX_TXID_DIGITS,
     Action,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 from lambda_handlers.http.errors import error_response
@@ -17,6 +16,7 @@ from lambda_handlers.http.messages import (
     json_response,
 )
 from lambda_handlers.http.routes.native import idempotency_key, min_txid
+from lambda_handlers.shared.dataclasses import dataclass, replace
 from lambda_handlers.wire import Action, Reply, Request, SldbError, StoredRows
 
 

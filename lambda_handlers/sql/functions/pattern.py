@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.wire import SldbError
 
 MAX_REPEAT = 1000

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import apsw
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.shared.function_names import AGGREGATES, SERIES
 from lambda_handlers.sql.functions import schema_use
 

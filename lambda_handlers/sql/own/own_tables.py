@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import apsw
+
+from lambda_handlers.shared.dataclasses import dataclass
 
 OUR_TABLES = "_sldb_"
 

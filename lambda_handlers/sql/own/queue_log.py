@@ -18,10 +18,10 @@ few.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 import apsw
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.sql.own.own_tables import OUR_TABLES, OwnTable
 from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.wire import made_at

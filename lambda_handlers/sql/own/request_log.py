@@ -24,10 +24,10 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 import apsw
 
+from lambda_handlers.shared.dataclasses import dataclass, replace
 from lambda_handlers.sql.own.own_tables import OUR_TABLES, OwnTable
 from lambda_handlers.storage.log.keys import is_reply_key, is_rows_key
 from lambda_handlers.store_clock import SKEW_SECONDS

@@ -18,10 +18,9 @@ bound to the name of its database: in a branch or a copy the records have no eff
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import apsw
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.sql.own.own_tables import OUR_TABLES, OwnTable
 from lambda_handlers.sql.own.request_log import Times
 from lambda_handlers.store_clock import SKEW_SECONDS

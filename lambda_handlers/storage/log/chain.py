@@ -8,8 +8,8 @@ harm. A reader at `start` plans from there, with the same rule.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.log.ltx import Txid
 

@@ -29,8 +29,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.store.protocol import PRIVATE_PREFIX
 from lambda_handlers.wire import DATABASE_NAME
 

@@ -27,12 +27,12 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass, field
 from typing import NewType, NoReturn
 
 import lz4.block
 from fastcrc import crc64
 
+from lambda_handlers.shared.dataclasses import dataclass, field
 from lambda_handlers.wire import SldbError
 
 Pgno = NewType("Pgno", int)  # 1-based

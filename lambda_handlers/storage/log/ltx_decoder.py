@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 
 import lz4.block
 from fastcrc import crc64
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.log.ltx import (
     END_BYTES,
     END_OF_PAGES,

@@ -15,8 +15,8 @@ Pure: `read` provides the headers of single transactions, and raises for one tha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.log import kinds
 from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Header, Txid

@@ -23,11 +23,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
 from lambda_handlers.host import Host
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.log import file_header
 from lambda_handlers.storage.log.copy_mark import MARK_BYTES
 from lambda_handlers.storage.log.keys import LtxName, database_prefix, parse_ltx_key, transaction

@@ -15,9 +15,9 @@ Ranges in flight belong to one request: `cancel_prefetch` forgets them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from lambda_handlers.host import Call, Host
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.ltx import Frame, Pgno
 from lambda_handlers.storage.pages import page_map

@@ -20,8 +20,7 @@ head, nor does earlier code accept this one, which it overwrites with its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.shared.sealed_json import seal, unseal
 from lambda_handlers.storage.log import chain
 from lambda_handlers.storage.log.keys import SNAPSHOT_LEVEL, LtxName, head_key

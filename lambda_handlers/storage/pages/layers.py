@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.log.ltx import Pgno, Txid, lock_page
 from lambda_handlers.storage.pages.page_map import PageMap

@@ -23,10 +23,10 @@ import struct
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 
 from lambda_handlers.host import Call, Host
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.ltx import Pgno
 from lambda_handlers.storage.log.ltx_decoder import Decoder, ResumePoint

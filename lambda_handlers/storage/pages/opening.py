@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from lambda_handlers.host import Call, Host
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.log.copy_mark import check_name
 from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.log.ltx import Pgno

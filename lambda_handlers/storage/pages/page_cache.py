@@ -10,13 +10,12 @@ Disposable: nothing here is the truth, the log is. After a crash or any doubt it
 from __future__ import annotations
 
 import os
-import tempfile
 import weakref
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import IO, Any
 
+from lambda_handlers.shared import temporary
 from lambda_handlers.storage.log.ltx import Pgno
 from lambda_handlers.wire import SldbError
 
@@ -32,7 +31,7 @@ class PageCache:
 
     def __init__(
         self,
-        directory: Path,
+        directory: str,
         limit_bytes: int | None = None,
         make_room: Callable[[int], None] = lambda _: None,
     ) -> None:
@@ -172,11 +171,11 @@ class PageCache:
         return slot
 
 
-def _nameless_file(directory: Path) -> IO[bytes]:
+def _nameless_file(directory: str) -> IO[bytes]:
     """Return a file that no other user can find, open or obstruct. Raises SldbError `store_error`."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryFile(dir=directory, prefix="sldb-", buffering=0)
+        os.makedirs(directory, exist_ok=True)
+        return temporary.nameless_file(directory)
     except OSError as error:
         raise SldbError(
             "store_error",

@@ -31,9 +31,9 @@ import zlib
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.ltx import Frame, Pgno
 from lambda_handlers.storage.log.ltx_decoder import decode_frames

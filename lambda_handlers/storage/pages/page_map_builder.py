@@ -5,8 +5,8 @@ from __future__ import annotations
 import zlib
 from array import array
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 
+from lambda_handlers.shared.dataclasses import dataclass, field, replace
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.ltx import Frame, Pgno
 from lambda_handlers.storage.pages.btree import SCHEMA_ROOT, children, is_interior

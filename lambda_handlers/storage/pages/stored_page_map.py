@@ -11,10 +11,10 @@ time, and continues after the progress of its last call.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from math import ceil
 
 from lambda_handlers.host import Host
+from lambda_handlers.shared.dataclasses import dataclass, field
 from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.log.ltx import Pgno
 from lambda_handlers.storage.pages.head import HeadFile

@@ -17,9 +17,9 @@ Write amplification is measured by benchmarks/amplification.py; figures in docs/
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
 from lambda_handlers.host import Host
+from lambda_handlers.shared.dataclasses import dataclass, field, replace
 from lambda_handlers.storage import verification
 from lambda_handlers.storage.log import chain, file_header, ltx
 from lambda_handlers.storage.log.keys import MERGE_LEVEL, LtxName, snapshot

@@ -10,10 +10,9 @@ Their ages are by the store's clock. Their reader, if there is one, runs its sta
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lambda_handlers.host import Host
 from lambda_handlers.log import Log
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.log.keys import is_rows_key, moves_prefix, replies_prefix
 from lambda_handlers.store.protocol import ObjectStore, StoreError, detail_of
 

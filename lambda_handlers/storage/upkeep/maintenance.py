@@ -15,10 +15,9 @@ of another one with the same name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from lambda_handlers.host import Host
 from lambda_handlers.log import Log
+from lambda_handlers.shared.dataclasses import dataclass, field
 from lambda_handlers.shared.sealed_json import seal, unseal_or_plain
 from lambda_handlers.storage.log.copy_mark import MARK_BYTES
 from lambda_handlers.storage.log.keys import (

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 
+from lambda_handlers.shared.dataclasses import dataclass, replace
 from lambda_handlers.storage.log.copy_mark import check_name
 from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.log.ltx import Frame, Header, Marks

@@ -20,12 +20,12 @@ proves nothing, and then the store's two answers decide.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
 from lambda_handlers.host import Host
 from lambda_handlers.log import Log
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.log import chain
 from lambda_handlers.storage.log.keys import LtxName, transaction
 from lambda_handlers.storage.log.ltx import HEADER_BYTES, Header

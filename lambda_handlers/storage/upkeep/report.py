@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.upkeep.compaction import Work
 
 
