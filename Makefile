@@ -87,7 +87,7 @@ types: $(VENV)/.has-dev ## mypy
 template: $(VENV)/.has-dev ## cfn-lint
 	$(BIN)/cfn-lint cloudformation/template.yaml
 
-security: $(VENV)/.has-dev $(SECURITY)/.has-tools ## checkov, cfn-lint, cfn-guard, bandit, pip-audit; more rules of cfn-guard: GUARD_RULES=DIR
+security: $(VENV)/.has-dev $(SECURITY)/.has-tools ## checkov, cfn-lint, cfn-guard, bandit, pip-audit, zizmor; more rules of cfn-guard: GUARD_RULES=DIR
 	GUARD_RULES=$(GUARD_RULES) $(BIN)/python -m tests.security $(SECURITY)
 
 format: $(VENV)/.has-dev ## rewrite the code as `make lint` wants it

@@ -14,7 +14,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.security.checkers import Tools, bandit, cfn_guard, cfn_lint, checkov, pip_audit
+from tests.security.checkers import Tools, bandit, cfn_guard, cfn_lint, checkov, pip_audit, workflows
 from tests.security.templates import write_templates
 
 
@@ -23,7 +23,9 @@ def main(folder: str) -> int:
         templates = write_templates(Path(scratch))
         tools = Tools(Path(folder), Path(scratch), tuple(templates), os.environ.get("GUARD_RULES"))
         with ThreadPoolExecutor(2) as pool:
-            results = list(pool.map(lambda check: check(tools), (checkov, cfn_lint, bandit, cfn_guard, pip_audit)))
+            results = list(
+                pool.map(lambda check: check(tools), (checkov, cfn_lint, bandit, cfn_guard, pip_audit, workflows))
+            )
     for result in results:
         print(f"{result.tool:10} {result.scope}: {len(result.failures)} failures")
         for failure in result.failures:

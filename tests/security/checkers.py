@@ -111,6 +111,26 @@ def bandit(tools: Tools) -> Result:
     return Result("bandit", f"{lines} lines", tuple(sorted(found | {str(error) for error in report["errors"]})))
 
 
+def workflows(tools: Tools) -> Result:
+    """Return what is wrong with the workflows of GitHub: by their schema, and by zizmor's rules for safe ones."""
+    files = sorted(str(path) for path in (ROOT / ".github" / "workflows").glob("*.yml"))
+    schema = ("--builtin-schema", "vendor.github-workflows", "--output-format", "json")
+    checked = json.loads(tools.run(tools.program("check-jsonschema"), *schema, *files))
+    audited = tools.run(tools.program("zizmor"), "--offline", "--no-progress", "--format", "json", *files)
+    return Result("workflows", f"{len(files)} files", read_workflows(checked, json.loads(audited)))
+
+
+def read_workflows(checked: dict[str, Any], audited: list[dict[str, Any]]) -> tuple[str, ...]:
+    errors = [*checked.get("errors", ()), *checked.get("parse_errors", ())]
+    found = [f"{Path(each['filename']).name}: {each.get('path', '')} {each['message']}" for each in errors]
+    found += [f"{_workflow(each)}: {each['ident']} {each['desc']}" for each in audited]
+    return tuple(sorted(set(found)))
+
+
+def _workflow(finding: dict[str, Any]) -> str:
+    return Path(finding["locations"][0]["symbolic"]["key"]["Local"]["verbatim_path"]).name
+
+
 def pip_audit(tools: Tools) -> Result:
     """Return known vulnerabilities of what is in the bundle; where the database is out of reach, say so."""
     options = ("--no-deps", "--disable-pip", "--progress-spinner", "off", "-f", "json")

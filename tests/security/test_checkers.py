@@ -103,3 +103,14 @@ def test_each_combination_is_written(tmp_path: Path) -> None:
 
     written = [json.loads(path.read_text("utf-8")) for path in write_templates(tmp_path)]
     assert {"TokenApi" in each["Resources"] for each in written} == {True, False}
+
+
+def test_what_is_wrong_with_a_workflow_fails() -> None:
+    wrong = {"filename": "x/ci.yml", "path": "$.jobs.a", "message": "'uses' is a required property"}
+    key = {"Local": {"verbatim_path": "x/release.yml"}}
+    unsafe = {"ident": "template-injection", "desc": "code of others", "locations": [{"symbolic": {"key": key}}]}
+    assert checkers.read_workflows({"errors": [wrong], "parse_errors": []}, [unsafe]) == (
+        "ci.yml: $.jobs.a 'uses' is a required property",
+        "release.yml: template-injection code of others",
+    )
+    assert checkers.read_workflows({"errors": [], "parse_errors": []}, []) == ()
