@@ -55,9 +55,9 @@ def changes_protection(previous: Mapping[str, str], parameters: Mapping[str, str
 
 def protection_notes(previous: Mapping[str, str], parameters: Mapping[str, str]) -> Iterator[str]:
     """Yield the notes about what changes."""
-    if not changes_protection(previous, parameters):
-        return
     key, former = parameters["KmsKey"], parameters.get("FormerKmsKeys", "")
+    if not changes_protection(previous, parameters) and former == previous.get("FormerKmsKeys", ""):
+        return
     if key:
         yield f"the data bucket, queues, logs and settings of the functions are encrypted with {key}"
     if key != previous.get("KmsKey", "") and previous:
