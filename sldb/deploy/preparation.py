@@ -145,7 +145,7 @@ def _plan(
 ) -> Preparation:
     """Return the plan. `chosen`: the parameters of the user's choice; all others are added here."""
     lock_vpc = plan_lock_vpc(account.ec2, start.stack.name, start.state, lock_kind(chosen), time.time())
-    step = start.bucket.step(bundle, chosen["BundleKey"])
+    step = start.bucket.step(bundle, chosen.get("BundleKey", ""))
     stores, store_notes = _stores(account, start, chosen)
     may_log = has_log_role(account) if "key" in kinds_of(chosen) else False
     previous = start.state.parameters if start.state else {}
