@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 import click
 
 from lambda_handlers.wire import SldbError
-from live import plan, report, session
+from live import leftovers, plan, report, session
 from live.claims import CLAIMS
 from live.options import OPTIONS
 from live.stage import NAME, Stage, is_emulated, new_name, say
@@ -39,7 +39,7 @@ def live(account: str | None, only: tuple[str, ...], short: bool, lists: bool, c
     _connect(stage)
     if clean:
         _confirm(stage, account, f"All that has the name {clean} is deleted.")
-        sys.exit(_say_left(session.take_down(stage)))
+        sys.exit(_say_left(session.take_down(stage), session.look(stage, leftovers.pending)))
     _confirm(stage, account, plan.announcement(stage.name, stage.account.id, stage.account.region, options))
     outcome = session.perform(session.Run(stage, options, CLAIMS, MEASURED_HERE if emulated else MEASURED))
     day = datetime.now(timezone.utc).date().isoformat()
@@ -70,8 +70,10 @@ def _confirm(stage: Stage, account: str | None, what: str) -> None:
         raise click.UsageError(f"{given} is not the account {stage.account.id}: nothing was made")
 
 
-def _say_left(left: list[str]) -> int:
+def _say_left(left: list[str], pending: list[str]) -> int:
     say(f"left: {', '.join(left)}" if left else "nothing is left")
+    if pending:
+        say(f"pending deletion, and free until then: {', '.join(pending)}")
     return int(bool(left))
 
 

@@ -61,7 +61,13 @@ class Option:
     checks: Mapping[str, Check] = field(default_factory=dict)  # id of a claim → its check
     usage: Usage = field(default_factory=Usage)
     lock: str | None = None  # the kind of lock that is measured with this option
+    prepare: Callable[[Stage], Sequence[str]] | None = None  # before the deployment; returns more arguments
+    is_new: bool = False  # the stack before is taken down first: no deployment leads from it to this one
     is_short: bool = True  # part of a short run; others have end-to-end tests of their own over the emulator
+
+    def is_deployed_with(self, before: Option) -> bool:
+        """Return True if the deployment of the option before is that of this one as well."""
+        return not (self.is_new or self.prepare) and self.arguments in ((), before.arguments)
 
 
 def cents(options: Sequence[Option]) -> int:

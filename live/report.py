@@ -28,6 +28,8 @@ def lines(outcome: Outcome, place: str) -> Iterator[str]:
         yield f"| {claim} | {result} | {cell(observation)} |"
     yield ""
     yield f"Left in the account: {', '.join(outcome.left)}" if outcome.left else "Nothing is left in the account."
+    if outcome.pending:
+        yield f"Pending deletion, and free until then: {', '.join(outcome.pending)}"
 
 
 def cell(text: str) -> str:

@@ -37,6 +37,7 @@ class Outcome:
     checks: dict[str, tuple[str, str]] = field(default_factory=dict)  # claim → outcome and observation
     samples: list[Sample] = field(default_factory=list)
     left: list[str] = field(default_factory=list)  # what could not be deleted
+    pending: list[str] = field(default_factory=list)  # what is deleted at a date
     is_interrupted: bool = False
 
     @property
@@ -59,8 +60,8 @@ def perform(run: Run) -> Outcome:
     outcome = Outcome()
     try:
         with _interruptible():
-            for option in run.options:
-                _option(run, option, outcome)
+            for before, option in zip((None, *run.options), run.options, strict=False):
+                _option(run, before, option, outcome)
     except KeyboardInterrupt:
         outcome.is_interrupted = True
         say("interrupted")
@@ -68,6 +69,7 @@ def perform(run: Run) -> Outcome:
         with _ignoring_signals():
             run.stage.close()
             outcome.left = take_down(run.stage, run.begins)
+            outcome.pending = look(run.stage, leftovers.pending)
     for claim, why in run.claims.items():
         outcome.checks.setdefault(claim, (SKIPPED, why or "its option did not get that far"))
     return outcome
@@ -95,25 +97,26 @@ def take_down(stage: Stage, begins: Callable[[str], None] = lambda _step: None) 
                 leftovers.remove_loose(stage.account, stage.name)
         except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - whatever it is, the next try comes
             say(f"  {reason(error)}")
-        left = look(stage.account, stage.name)
+        left = look(stage, leftovers.find)
         if not left:
             return []
         say(f"  left: {', '.join(left)}")
     return left
 
 
-def look(account: Account, name: str) -> list[str]:
-    """Return the names of the rest of a run, or the reason why they are unknown."""
+def look(stage: Stage, find: Callable[[Account, str], list[str]]) -> list[str]:
+    """Return what is found of a run, or the reason why it is unknown."""
     try:
-        return leftovers.find(account, name)
+        return find(stage.account, stage.name)
     except Exception as error:  # noqa: BLE001 - of any service: it is said, and counts as a leftover
         return [f"unknown: {reason(error)}"]
 
 
-def _option(run: Run, option: Option, outcome: Outcome) -> None:
+def _option(run: Run, before: Option | None, option: Option, outcome: Outcome) -> None:
     stage = run.stage
+    is_there = before is not None and not outcome.scenarios[before.name] and option.is_deployed_with(before)
     try:
-        for step, do in _steps(run, option, outcome):
+        for step, do in _steps(run, option, outcome, is_there=is_there):
             say(f"{option.name}: {step} …")
             run.begins(f"{option.name}: {step}")
             do()
@@ -125,14 +128,31 @@ def _option(run: Run, option: Option, outcome: Outcome) -> None:
     stage.restart()
 
 
-def _steps(run: Run, option: Option, outcome: Outcome) -> Iterator[tuple[str, Callable[[], Any]]]:
+def _steps(run: Run, option: Option, outcome: Outcome, *, is_there: bool) -> Iterator[tuple[str, Callable[[], Any]]]:
     stage = run.stage
-    yield "deploy", lambda: stage.sldb("deploy", "--yes", *option.arguments)
+    if option.is_new:
+        yield "take down the stack before", partial(_begin_anew, stage)
+    if not is_there:
+        yield "deploy", partial(_deploy, stage, option)
     if option.lock:  # before it is used: the first write is cold
         yield "measure", partial(_measure, run, option.lock, outcome)
     yield "use", lambda: option.scenario(stage)
     for claim, check in option.checks.items():
         yield f"check {claim}", partial(_check, stage, claim, check, outcome)
+
+
+def _deploy(stage: Stage, option: Option) -> None:
+    more = option.prepare(stage) if option.prepare else ()
+    stage.sldb("deploy", "--yes", *option.arguments, *more)
+
+
+def _begin_anew(stage: Stage) -> None:
+    """Take down the stack, if there is one. Raises Failed."""
+    settle(stage)
+    if any(leftovers.FINDERS["stack"](stage.account, stage.name)):
+        stage.sldb("destroy", "--delete-data", "--yes")
+        leftovers.remove_loose(stage.account, stage.name)
+    stage.restart()
 
 
 def _measure(run: Run, lock: str, outcome: Outcome) -> None:

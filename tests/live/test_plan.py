@@ -83,6 +83,8 @@ def test_the_report() -> None:
     assert "| a | works |\n| b | no \\| luck |" in text
     assert "| http | refuted | other status |" in text
     assert text.endswith("Left in the account: bucket x")
+    outcome.pending = ["key arn:… (deleted on 2026-12-04)"]
+    assert list(report.lines(outcome, ""))[-1].endswith("free until then: key arn:… (deleted on 2026-12-04)")
     assert not outcome.is_good
 
 

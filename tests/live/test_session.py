@@ -38,6 +38,8 @@ def check(stage: Stage) -> str:
     return f"{stage.name} is there"
 
 
+POLICY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}'
+KEY_POLICY = POLICY.replace('"Effect"', '"Principal": "*", "Effect"').replace("s3:", "kms:")
 OPTION = Option("a", "a stack", ("--lock", "none"), nothing, {"claim": check})
 
 
@@ -142,3 +144,66 @@ def test_a_log_group_and_a_queue_without_a_stack_are_deleted(stage: Stage) -> No
 def test_a_name_that_no_run_has() -> None:
     with pytest.raises(ValueError, match="no name of a live check"):
         Stage("test-db", AwsOptions(), is_emulated=True)
+
+
+def make_key(stage: Stage) -> tuple[str, ...]:
+    stage.account.session.client("kms").create_key(Description=stage.name, Policy=KEY_POLICY)
+    return ()
+
+
+def test_what_an_option_has_made_before_its_deployment_is_taken_down_with_it(stage: Stage) -> None:
+    """A key cannot be deleted at once: it is no leftover, and named all the same."""
+    option = Option("a", "a key", ("--memory", "1"), nothing, prepare=make_key)
+    outcome = run(stage, option)
+    assert "ended with 2" in outcome.scenarios["a"]
+    assert outcome.left == []
+    assert [each.split()[0] for each in outcome.pending] == ["key"]
+    assert leftovers.pending(stage.account, new_name()) == []
+
+
+def test_an_option_that_begins_anew_finds_nothing_of_the_one_before(stage: Stage) -> None:
+    def write(stage: Stage) -> None:
+        stage.account.s3.put_object(Bucket=bucket(stage), Key="databases/main/x", Body=b"x")
+
+    def look(stage: Stage) -> None:
+        assert "Contents" not in stage.account.s3.list_objects_v2(Bucket=bucket(stage), Prefix="databases/main")
+
+    def bucket(stage: Stage) -> str:
+        return f"{stage.name}-data-{stage.account.id}-{stage.account.region}"
+
+    anew = Option("b", "…", ("--lock", "none"), look, is_new=True)
+    outcome = run(stage, Option("a", "…", ("--lock", "none"), write), anew)
+    assert (outcome.scenarios, outcome.left) == ({"a": "", "b": ""}, [])
+
+
+def test_what_stands_outside_of_a_stack_is_found_and_deleted(stage: Stage) -> None:
+    account, name = stage.account, stage.name
+    elsewhere = account.session.client("s3", region_name="us-west-2")
+    elsewhere.create_bucket(
+        Bucket=f"{name}-{leftovers.BACKUP}", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
+    )
+    elsewhere.put_object(Bucket=f"{name}-{leftovers.BACKUP}", Key="a", Body=b"x")
+    account.iam.create_user(UserName=f"{name}-{leftovers.CALLER}")
+    account.iam.create_access_key(UserName=f"{name}-{leftovers.CALLER}")
+    account.iam.put_user_policy(UserName=f"{name}-{leftovers.CALLER}", PolicyName="x", PolicyDocument=POLICY)
+    make_key(stage)
+    assert [each.split()[0] for each in leftovers.find(account, name)] == ["bucket", "user", "key"]
+    assert session.take_down(stage) == []
+
+
+def test_options_of_one_deployment_are_deployed_once(stage: Stage) -> None:
+    """Unless the one before has failed: then its deployment may have, too."""
+    steps: list[str] = []
+
+    def fails(_stage: Stage) -> None:
+        raise Failed("it does not hold")
+
+    same = ("--lock", "none")
+    options = (
+        Option("a", "…", same, nothing),
+        Option("b", "…", same, nothing),
+        Option("c", "…", (), fails),
+        Option("d", "…", same, nothing),
+    )
+    perform(Run(stage, options, {}, 1, steps.append))
+    assert [step for step in steps if step.endswith("deploy")] == ["a: deploy", "d: deploy"]
