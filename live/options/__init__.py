@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from live.options import alarms, http_api, insights, locks, provisioned, queue, readers, repair
+from live.options import (
+    alarms,
+    backup,
+    dashboard,
+    http_api,
+    insights,
+    locks,
+    provisioned,
+    queue,
+    readers,
+    repair,
+    rollback,
+)
 from live.plan import Option
 
 OPTIONS: tuple[Option, ...] = (
     *locks.OPTIONS,
     readers.OPTION,
     insights.OPTION,
+    *dashboard.OPTIONS,
     alarms.OPTION,
     *queue.OPTIONS,
     provisioned.OPTION,
     http_api.OPTION,
     repair.OPTION,
+    rollback.OPTION,
+    backup.OPTION,
 )

@@ -12,6 +12,11 @@ from live.stage import Stage, expect
 NOBODY = "nobody@example.com"  # a domain without mail: https://www.rfc-editor.org/rfc/rfc2606
 SECONDS = 120.0  # for a message
 KEY_MONTH, ALARM_MONTH, ALARMS = 1.00, 0.10, 13  # dollars; https://aws.amazon.com/kms/pricing/, …/cloudwatch/pricing/
+RESERVED = 2  # invocations at a time
+ARGUMENTS = (
+    *("--no-readers", "--no-insights", "--alarms", NOBODY, "--dashboard"),
+    *("--reserved-concurrency", str(RESERVED)),
+)
 
 
 def _use(stage: Stage) -> None:
@@ -41,7 +46,7 @@ def _message(stage: Stage) -> str:
 
 def _wait(stage: Stage, sqs: Any, queue: str, alarm: str) -> None:
     """Wait for the message. Raises Failed."""
-    until = time.monotonic() + (10.0 if stage.is_emulated else SECONDS)
+    until = time.monotonic() + (1.0 if stage.is_emulated else SECONDS)
     while time.monotonic() < until:
         received = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=0 if stage.is_emulated else 10)
         if any(alarm in message["Body"] for message in received.get("Messages", ())):
@@ -66,7 +71,7 @@ def _policy(queue: str, topic: str) -> str:
 OPTION = Option(
     "alarms",
     "alarms, a topic with a key; one message to an address that does not exist",
-    ("--no-readers", "--no-insights", "--alarms", NOBODY),
+    ARGUMENTS,
     _use,
     {"alarm-topic": _message},
     Usage(dollars_a_month=KEY_MONTH + ALARMS * ALARM_MONTH),

@@ -77,7 +77,8 @@ OPTION = Option(
     "api token",
     "an HTTP API, an authorizer, a secret",
     (
-        *("--no-readers", "--no-insights", "--alarms", "none", "--queue", "none", "--provisioned-concurrency", "none"),
+        *("--no-readers", "--no-insights", "--alarms", "none", "--no-dashboard", "--reserved-concurrency", "none"),
+        *("--queue", "none", "--provisioned-concurrency", "none"),
         *("--api", "token"),
     ),
     _use,

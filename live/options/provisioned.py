@@ -32,9 +32,8 @@ def _change(stage: Stage) -> str:
 OPTION = Option(
     "provisioned",
     "a container that is kept ready, behind an alias",
-    ("--no-readers", "--no-insights", "--alarms", "none", "--provisioned-concurrency", "1"),
+    ("--no-readers", "--no-insights", "--alarms", "none", "--queue", "none", "--provisioned-concurrency", "1"),
     _use,
     {"provisioned": _change},
     Usage(dollars_a_month=price.provisioned(_ONE, price.MONTH_SECONDS)),
-    is_short=False,
 )

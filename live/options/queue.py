@@ -70,7 +70,10 @@ def _url(stage: Stage) -> str:
     return next(output["OutputValue"] for output in stack["Outputs"] if output["OutputKey"] == "QueueUrl")
 
 
-_OTHERS = ("--no-readers", "--no-insights", "--alarms", "none")
+_OTHERS = (
+    *("--no-readers", "--no-insights", "--alarms", "none", "--no-dashboard"),
+    *("--reserved-concurrency", "none"),
+)
 OPTIONS = (
     Option(
         "queue fifo",
