@@ -17,6 +17,8 @@ CLAIMS: dict[str, str] = {
     "efs": "needs the option --storage efs",
     "kms": "needs a key of KMS, which costs a dollar a month and cannot be deleted at once",
     "http": "",
+    "http-kinds": "",
+    "jwt-words": "",
     "repair": "",
     "drift": "",
     "watchdog-exit": "takes a query of minutes in one call of SQLite, and reads the next invocation's log",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from live.options import (
     alarms,
+    api_kinds,
     backup,
     dashboard,
     http_api,
@@ -26,6 +27,7 @@ OPTIONS: tuple[Option, ...] = (
     *queue.OPTIONS,
     provisioned.OPTION,
     http_api.OPTION,
+    api_kinds.OPTION,
     repair.OPTION,
     rollback.OPTION,
     backup.OPTION,
