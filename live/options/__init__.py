@@ -7,8 +7,10 @@ from live.options import (
     api_kinds,
     backup,
     dashboard,
+    efs,
     http_api,
     insights,
+    kms,
     locks,
     provisioned,
     queue,
@@ -31,4 +33,6 @@ OPTIONS: tuple[Option, ...] = (
     repair.OPTION,
     rollback.OPTION,
     backup.OPTION,
+    kms.OPTION,
+    efs.OPTION,
 )
