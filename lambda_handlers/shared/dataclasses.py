@@ -206,7 +206,8 @@ def _compile(cls: type, fields: tuple[_Field, ...], frozen: bool) -> Callable[..
         lines.append(f" _set_{one.name}(self, {value})" if frozen else f" self.{one.name} = {value}")
     if hasattr(cls, "__post_init__"):
         lines.append(" self.__post_init__()")
-    exec("\n".join([f"def __init__({', '.join(['self', *parameters])}):", *(lines or [" pass"])]), names)
+    source = "\n".join([f"def __init__({', '.join(['self', *parameters])}):", *(lines or [" pass"])])
+    exec(source, names)  # nosec B102 - names of fields in our own code, and nothing else
     made: Callable[..., None] = names["__init__"]
     made.__qualname__ = f"{cls.__qualname__}.__init__"
     return made
