@@ -14,7 +14,7 @@ from sldb.targets.local import LocalTarget
 
 READS = {
     *("cancel", "databases", "describe", "history", "pull", "pull_part", "pull_urls", "push_begin", "push_part"),
-    *("push_urls", "result", "file_create", "file_list", "file_names", "file_read"),
+    *("push_urls", "result", "rows", "file_create", "file_list", "file_names", "file_read"),
 }
 
 

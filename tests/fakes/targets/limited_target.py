@@ -1,18 +1,32 @@
-"""The engine behind JSON events with Lambda's size limits, as after a deployment; counts requests and bytes."""
+"""The engine behind JSON events with Lambda's size limits, as after a deployment; counts requests and bytes.
+
+Rows that do not fit into a reply cannot be stored, as for the function that only reads a file system.
+"""
 
 from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from lambda_handlers.host import Host
 from lambda_handlers.service import Service
 from lambda_handlers.settings import Settings
+from lambda_handlers.storage.log.keys import is_rows_key
+from lambda_handlers.store.directory import DirectoryStore
+from lambda_handlers.store.protocol import Refused
 from lambda_handlers.wire import Action, Reply, Request, SldbError
 
 EVENT_BYTES = 6 * 1024 * 1024  # Lambda's limit of a synchronous invocation, each way
+
+
+class _WithoutRows(DirectoryStore):
+    def create_from(self, key: str, chunks: Iterable[bytes]) -> None:
+        if is_rows_key(key):
+            raise Refused(key, "read-only file system")
+        super().create_from(key, chunks)
 
 
 class LimitedTarget:
@@ -28,6 +42,7 @@ class LimitedTarget:
                 reply_limit_bytes=6_000_000,
             ),
             host,
+            _WithoutRows(directory),
         )
         self.requests: list[Request] = []
         self.exchanges = 0
