@@ -36,12 +36,14 @@ def _policy(stage: Stage) -> dict[str, Any]:
 def _use(stage: Stage) -> None:
     key = _key(stage)
     stage.query("CREATE TABLE IF NOT EXISTS secrets (id INTEGER PRIMARY KEY)")
-    stage.query("INSERT INTO secrets DEFAULT VALUES")
+    txid = stage.query("INSERT INTO secrets DEFAULT VALUES").txid
     expect(bool(stage.query("SELECT * FROM secrets").rows), "what was written is read")
     bucket = next(bucket["Name"] for bucket in stage.account.s3.list_buckets()["Buckets"] if _is_data(stage, bucket))
-    newest = stage.account.s3.list_objects_v2(Bucket=bucket)["Contents"][-1]["Key"]
-    found = stage.account.s3.head_object(Bucket=bucket, Key=newest)
-    expect(found.get("SSEKMSKeyId") == key, f"{newest} is encrypted with the key: {found.get('SSEKMSKeyId')}")
+    pages = stage.account.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="databases/main/")
+    keys = [each["Key"] for page in pages for each in page.get("Contents", ())]
+    written = next(each for each in keys if f"{txid:016x}-{txid:016x}" in each)  # earlier ones keep their encryption
+    found = stage.account.s3.head_object(Bucket=bucket, Key=written)
+    expect(found.get("SSEKMSKeyId") == key, f"{written} is encrypted with the key: {found.get('SSEKMSKeyId')}")
     group = f"/aws/lambda/{stage.name}-function"
     groups = stage.account.logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
     expect({each.get("kmsKeyId") for each in groups} == {key}, f"the log groups are encrypted with the key: {groups}")
