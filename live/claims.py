@@ -18,7 +18,7 @@ CLAIMS: dict[str, str] = {
     "efs-reads": "",
     "efs-destroy": "",
     "efs-locks": "needs a container that is killed with its lock, and a look at the mount from inside of another one",
-    "efs-move": "takes a move to S3 and back, which waits for the longest request",
+    "efs-move": "",
     "kms": "",
     "kms-caller": "needs a user with the policy of a deployer and no other rights",
     "http": "",

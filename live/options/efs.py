@@ -10,6 +10,7 @@ from live.plan import Failed, Option, Usage
 from live.stage import Stage, expect
 
 ROUNDS, READERS = 5, 4
+TIMEOUT = 15  # seconds: a move waits for the longest request
 _NUMBERS = "SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9000"
 LARGE = f"WITH RECURSIVE n(i) AS ({_NUMBERS}) SELECT i, hex(zeroblob(500)) AS h FROM n"  # 9 MB
 
@@ -50,6 +51,23 @@ def _readers(stage: Stage) -> str:
     return f"{ROUNDS * READERS} reads, {READERS} at a time, each saw the write right before"
 
 
+def _move(stage: Stage) -> str:
+    """Move the databases to S3 and back."""
+    before = stage.query("SELECT count(*) FROM files").rows
+    stage.restart()
+    stage.sldb("migrate-storage", "s3", "--yes")
+    function = stage.account.functions.get_function_configuration(FunctionName=f"{stage.name}-function")
+    if subnets := function.get("VpcConfig", {}).get("SubnetIds"):
+        raise Failed(f"after a move to S3 the function is still in {subnets}")
+    moved = stage.query("SELECT count(*) FROM files").rows
+    stage.restart()
+    stage.sldb("migrate-storage", "efs", "--create-vpc", "--yes")
+    back = stage.query("SELECT count(*) FROM files").rows
+    if not before == moved == back:
+        raise Failed(f"rows in EFS {before}, in S3 {moved}, and back in EFS {back}")
+    return "the function left its network with a move to S3, and came back"
+
+
 def _destroy(stage: Stage) -> str:
     stage.restart()
     began = time.monotonic()
@@ -65,9 +83,9 @@ def _destroy(stage: Stage) -> str:
 OPTION = Option(
     "efs",
     "the stack anew, with a file system and a VPC, of which AWS Backup may keep a recovery point for 35 days",
-    ("--storage", "efs", "--create-vpc"),
+    ("--storage", "efs", "--create-vpc", "--timeout", str(TIMEOUT)),
     _use,
-    {"efs": _rights, "efs-reads": _readers, "efs-destroy": _destroy},
+    {"efs": _rights, "efs-reads": _readers, "efs-move": _move, "efs-destroy": _destroy},
     Usage(requests=60, dollars_a_month=0.35),
     is_new=True,
     is_short=False,
