@@ -10,11 +10,12 @@ import json
 import random
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import boto3
 import pytest
@@ -85,6 +86,12 @@ class Stack:
         found = self.s3.list_objects_v2(Bucket=DATA_BUCKET, Prefix=f"databases/{prefix}").get("Contents", [])
         return {each["Key"].removeprefix("databases/") for each in found}
 
+    def forget(self) -> None:
+        """End all containers: those to come remember nothing."""
+        for each in self.aws.containers():
+            if each.pid is not None:
+                self.aws.kill_container(each.pid)
+
     def waiting(self, output: str) -> int:
         found = self.sqs.get_queue_attributes(QueueUrl=self.outputs()[output], AttributeNames=["All"])["Attributes"]
         return int(found["ApproximateNumberOfMessages"]) + int(found["ApproximateNumberOfMessagesNotVisible"])
@@ -110,7 +117,7 @@ def test_each_role_does_what_it_is_for(stack: Stack, tmp_path: Path) -> None:
         account.ok("deployer", "deploy", "--kms-key", key_of_ones_own(), *options)
     stack.ok("query", "CREATE TABLE t (a); INSERT INTO t VALUES (1)")
     create = ("token", "create", "--database", "main")
-    first, second = (account.ok("operator", *create, name).out.strip() for name in ("app", "other"))
+    first, second, third = (account.ok("operator", *create, name).out.strip() for name in ("app", "other", "late"))
     asks = partial(ask, stack.aws.url, stack.outputs()["TokenApiId"])
     assert asks(first, "SELECT a FROM t") == [[1]]
     takes_a_message(stack)
@@ -122,14 +129,22 @@ def test_each_role_does_what_it_is_for(stack: Stack, tmp_path: Path) -> None:
     removes_old_files(stack)
 
     stack.ok("deploy", "--kms-key", key_of_ones_own(), "--lock", "s3", "--yes")
-    for each in stack.aws.containers():  # those to come remember nothing
-        if each.pid is not None:
-            stack.aws.kill_container(each.pid)
+    stack.forget()
     assert asks(second, "SELECT a FROM t ORDER BY a") == [[1], [2]]
     assert stack.run({"query": "SELECT count(*) FROM t"}, READ)["rows"] == [[2]]
+    assert stack.run({"query": "SELECT hex(zeroblob(4000000))"}, READ)["rows_count"] == 1
     stack.ok("query", "INSERT INTO t VALUES (3)")
     stack.maintain("main")
     frees_an_old_object(stack)
+    admits_nobody_without_a_list(stack, lambda: asks(third, "SELECT 1"))
+
+
+def admits_nobody_without_a_list(stack: Stack, ask: Callable[[], Any]) -> None:
+    for key in stack.keys("_access/"):
+        stack.s3.delete_object(Bucket=DATA_BUCKET, Key=f"databases/{key}")
+    stack.forget()
+    with pytest.raises(HTTPError, match="403"):
+        ask()
 
 
 def ask(address: str, api: str, token: str, query: str) -> Any:
