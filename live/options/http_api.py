@@ -11,7 +11,7 @@ from live.stage import Stage, expect
 from sldb import price
 
 LIMIT_BYTES = 10 << 20  # of a request to an HTTP API
-TOO_LARGE = 413  # as the emulator answers
+TOO_LARGE, THROTTLED = 413, 503  # as the emulator answers
 
 
 def _send(stage: Stage, path: str, body: bytes, token: str) -> tuple[int, str]:
@@ -63,14 +63,28 @@ def _routes(stage: Stage) -> str:
 
 
 def _statuses(stage: Stage) -> str:
+    """Compare the statuses of API Gateway itself with those of the emulator."""
     token = _token(stage)
     try:
         status, text = _send(stage, "/main/query", b" " * (LIMIT_BYTES + 1024), token)
+        throttled = _throttled(stage, token)
     finally:
         stage.sldb("token", "revoke", "live", "--yes")
     if status != TOO_LARGE:
         raise Failed(f"a request of more than 10 MB: got {status} {text[:80]}, the emulator answers {TOO_LARGE}")
-    return f"a request of more than 10 MB: {status} {text[:80]}"
+    if throttled[0] != THROTTLED:
+        raise Failed(f"a function that is throttled: got {throttled}, the emulator answers {THROTTLED}")
+    return f"a request of more than 10 MB: {status} {text[:80]}; a function that is throttled: {throttled}"
+
+
+def _throttled(stage: Stage, token: str) -> tuple[int, str]:
+    """Send a request while the function may run not once at a time."""
+    function = f"{stage.name}-function"
+    stage.account.functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    try:
+        return _send(stage, "/main/query", b'{"query": "SELECT 1"}', token)
+    finally:
+        stage.account.functions.delete_function_concurrency(FunctionName=function)
 
 
 OPTION = Option(
