@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from live import figures, leftovers
 from live.plan import Failed, Option, Usage
 from live.stage import Stage, expect
+from sldb import price
 
 ROUNDS, READERS = 5, 4
 TIMEOUT = 15  # seconds: a move waits for the longest request
@@ -86,7 +87,7 @@ OPTION = Option(
     ("--storage", "efs", "--create-vpc", "--timeout", str(TIMEOUT)),
     _use,
     {"efs": _rights, "efs-reads": _readers, "efs-move": _move, "efs-destroy": _destroy},
-    Usage(requests=60, dollars_a_month=0.35),
+    Usage(requests=60, dollars_a_month=price.EFS_GB_MONTH + price.EFS_BACKUP_GB_MONTH),
     is_new=True,
     is_short=False,
 )
