@@ -36,4 +36,5 @@ OPTION = Option(
     _use,
     {"provisioned": _change},
     Usage(dollars_a_month=price.provisioned(_ONE, price.MONTH_SECONDS)),
+    is_short=False,
 )
