@@ -1,8 +1,8 @@
 """The dataclasses of the functions: a part of the standard library's, made for cold starts.
 
 A decorator of the standard library writes and compiles up to eight methods for a class, 0.6 ms a class, and loads
-`inspect` with `ast` and `dis` beneath it, 6 ms: together half of the import of the query function. Here one
-method is compiled, `__init__`, when the first value of the class is made; the others are closures over its fields.
+`inspect` with `ast` and `dis` beneath it, 6 ms: together half of the import of the query function. Here one method is
+compiled, `__init__`, when the first value of the class is made; the others are functions of this module.
 
 All classes have slots, and none inherits fields. Type checkers read the standard library's dataclasses, and its
 `fields`, `replace` and `asdict` take these classes, too.
@@ -71,20 +71,10 @@ if not TYPE_CHECKING:
 
 def defaults_of(kind: type) -> dict[str, Any]:
     """Return the optional fields of a dataclass with their defaults, in order."""
-    return {one.name: _default(one) for one in _fields_of(kind) if not _is_required(one)}
-
-
-def _default(one: _Field) -> Any:
-    return one.default if one.default_factory is _MISSING else one.default_factory()
-
-
-def _is_required(one: _Field) -> bool:
-    return one.default is _MISSING and one.default_factory is _MISSING
-
-
-def _fields_of(kind: type) -> tuple[_Field, ...]:
-    found: tuple[_Field, ...] = kind._fields_of_dataclass  # type: ignore[attr-defined]
-    return found
+    fields: tuple[_Field, ...] = kind._fields_of_dataclass  # type: ignore[attr-defined]  # unknown to type checkers
+    made = {one.name: one.default_factory() for one in fields if one.default_factory is not _MISSING}
+    given = {one.name: one.default for one in fields if one.default is not _MISSING}
+    return {one.name: (made | given)[one.name] for one in fields if one.name in made or one.name in given}
 
 
 def _make(made_from: type, frozen: bool, eq: bool, order: bool) -> type:
@@ -93,8 +83,9 @@ def _make(made_from: type, frozen: bool, eq: bool, order: bool) -> type:
     names = tuple(one.name for one in fields)
     own = {name: value for name, value in made_from.__dict__.items() if name not in ("__dict__", "__weakref__", *names)}
     methods: dict[str, Any] = {"__repr__": _repr}
-    if eq and "__eq__" not in own:
-        own.pop("__hash__", None)
+    if eq:
+        if own.get("__hash__") is None:  # as Python sets it beside an `__eq__` of the class's own
+            own.pop("__hash__", None)
         methods |= {"__eq__": _equal, "__hash__": _hash if frozen else None}
     if order:
         methods |= ORDER

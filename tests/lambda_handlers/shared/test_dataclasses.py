@@ -129,6 +129,18 @@ def test_equal_values_are_one_key_and_those_that_change_are_none() -> None:
     assert Empty() == Empty()
 
 
+@pytest.mark.parametrize("frozen", [True, False])
+@pytest.mark.parametrize("own_methods", [{"__eq__"}, {"__hash__"}, {"__eq__", "__hash__"}])
+def test_methods_of_ones_own_stay(own_methods: set[str], frozen: bool) -> None:
+    def seen(module: Any) -> Any:
+        methods = {"__eq__": lambda self, other: True, "__hash__": lambda self: 5}
+        body = {name: methods[name] for name in own_methods} | {"__annotations__": {"x": "int"}}
+        cls = module.dataclass(slots=True, frozen=frozen)(type("Own", (), body))
+        return cls(1) == cls(2), outcome(lambda: hash(cls(1)) == 5)
+
+    assert seen(ours) == seen(dataclasses)
+
+
 def test_each_value_has_its_own_default() -> None:
     one, other = (POINTS[1][0](1) for _ in range(2))
     one.tags.append("a")
