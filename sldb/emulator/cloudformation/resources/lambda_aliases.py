@@ -25,18 +25,12 @@ class Version(ResourceType):
 
     def delete(self, it: Existing) -> None:
         name, number = _qualified(it)
-        try:
-            it.cloud.call("lambda", "DeleteFunction", FunctionName=name, Qualifier=number)
-        except it.cloud.client("lambda").exceptions.ResourceNotFoundException:
-            pass
+        _found(it, "DeleteFunction", FunctionName=name, Qualifier=number)
 
     def actual(self, it: Existing) -> Properties | None:
         name, number = _qualified(it)
-        try:
-            found = it.cloud.call("lambda", "GetFunctionConfiguration", FunctionName=name, Qualifier=number)
-        except it.cloud.client("lambda").exceptions.ResourceNotFoundException:
-            return None
-        return with_actual(it.properties, {"Description": found["Description"]})
+        found = _found(it, "GetFunctionConfiguration", FunctionName=name, Qualifier=number)
+        return None if found is None else with_actual(it.properties, {"Description": found["Description"]})
 
     def attributes(self, it: Existing) -> dict[str, str]:
         return {"Version": _qualified(it)[1], "FunctionArn": it.physical_id}
@@ -60,18 +54,12 @@ class Alias(ResourceType):
 
     def delete(self, it: Existing) -> None:
         name, alias = _qualified(it)
-        try:
-            it.cloud.call("lambda", "DeleteAlias", FunctionName=name, Name=alias)
-        except it.cloud.client("lambda").exceptions.ResourceNotFoundException:
-            pass
+        _found(it, "DeleteAlias", FunctionName=name, Name=alias)
 
     def actual(self, it: Existing) -> Properties | None:
         name, alias = _qualified(it)
-        try:
-            found = it.cloud.call("lambda", "GetAlias", FunctionName=name, Name=alias)
-        except it.cloud.client("lambda").exceptions.ResourceNotFoundException:
-            return None
-        return with_actual(it.properties, {"FunctionVersion": found["FunctionVersion"]})
+        found = _found(it, "GetAlias", FunctionName=name, Name=alias)
+        return None if found is None else with_actual(it.properties, {"FunctionVersion": found["FunctionVersion"]})
 
     def attributes(self, it: Existing) -> dict[str, str]:
         return {"AliasArn": it.physical_id}
@@ -87,6 +75,15 @@ class Alias(ResourceType):
 def _qualified(it: Existing) -> tuple[str, str]:
     """Return the name of the function, and the version or alias."""
     return it.physical_id.split(":")[6], it.physical_id.split(":")[7]
+
+
+def _found(it: Existing, operation: str, **parameters: str) -> dict[str, Any] | None:
+    """Return the answer about a version or an alias, or None if it is gone."""
+    try:
+        answer: dict[str, Any] = it.cloud.call("lambda", operation, **parameters)
+    except it.cloud.client("lambda").exceptions.ResourceNotFoundException:
+        return None
+    return answer
 
 
 def _versions(cloud: Cloud, function: str) -> list[Any]:
