@@ -4,6 +4,9 @@ It has a /tmp of its own (TMPDIR), which outlives the process, and at most one p
 A process ends as in Lambda, with Lambda's words: by the time-out, the memory limit, or its own exit. The next
 invocation then starts a new process in the same container: memory is lost, /tmp is not.
 
+A process with extensions may work on after its answer (`extensions`): its caller has that already, and the container
+takes no other invocation before `settle` has returned.
+
 A container's log is one file: the emulator's START, END and REPORT lines, and the output of the process between them.
 """
 
@@ -65,6 +68,14 @@ class _DeadlineReached(Exception):
     """The deadline passed."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Settling:
+    """An invocation that was answered."""
+
+    request_id: str
+    started: float  # of time.monotonic
+
+
 class Container:
     def __init__(self, program: Program, limits: Limits, root: Path) -> None:
         self.program = program
@@ -76,6 +87,8 @@ class Container:
         self._process: Process | None = None
         self._fresh = True  # never had a process
         self._ended = False
+        self._deadline = 0.0  # of the last invocation; unix seconds
+        self._settling: _Settling | None = None
         self.tmp_dir.mkdir(parents=True)
         self.log_path.touch()
 
@@ -94,8 +107,29 @@ class Container:
             body, failed = failure.body, True
             self._write_log(failure.log_line)
             self._end_process()
-        self._write_report(request_id, time.monotonic() - started)
+        self._settling = _Settling(request_id, started) if self._works_on else None
+        if self._settling is None:
+            self._write_report(request_id, time.monotonic() - started)
         return Outcome(body, failed, self.read_log(log_start)[-_LOG_TAIL_BYTES:])
+
+    @property
+    def is_settling(self) -> bool:
+        """True if the process may still work for an invocation that has been answered."""
+        return self._settling is not None
+
+    def settle(self) -> None:
+        """Wait until the runtime and its extensions have asked for the next invocation."""
+        settling, process = self._settling, self._process
+        if settling is None:
+            return
+        try:
+            if process is not None:
+                self._await_ready(process, self._deadline, settling.request_id)
+        except _Failure as failure:
+            self._write_log(failure.log_line)
+            self._end_process()
+        self._write_report(settling.request_id, time.monotonic() - settling.started)
+        self._settling = None
 
     def read_log(self, start: int = 0) -> bytes:
         with self.log_path.open("rb") as file:
@@ -124,16 +158,31 @@ class Container:
         process = self._process
         if process is None and self._fresh:
             process = self._first_process(request_id)
-        deadline = time.time() + self.limits.timeout_seconds
+        self._deadline = deadline = time.time() + self.limits.timeout_seconds
         try:
             if process is None:
                 process = self._start_process(deadline, request_id)
             arn = self.program.function_arn
             return self._deliver(process, Invocation(request_id, event, deadline, arn, client_context))
         except _DeadlineReached:
-            seconds = self.limits.timeout_seconds
-            message = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
-            raise _failure("Sandbox.Timedout", message) from None
+            raise self._timed_out(request_id) from None
+
+    def _timed_out(self, request_id: str) -> _Failure:
+        seconds = self.limits.timeout_seconds
+        return _failure(
+            "Sandbox.Timedout", f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
+        )
+
+    @property
+    def _works_on(self) -> bool:
+        return self._process is not None and len(self._process.api.extensions) > 0
+
+    def _await_ready(self, process: Process, deadline: float, request_id: str) -> None:
+        try:
+            while not isinstance(self._await(process, deadline, request_id), Ready):
+                pass
+        except _DeadlineReached:
+            raise self._timed_out(request_id) from None
 
     def _first_process(self, request_id: str) -> Process | None:
         """Return a process started within Lambda's ten seconds; None: too slow for them."""
@@ -162,7 +211,7 @@ class Container:
         return process
 
     def _deliver(self, process: Process, invocation: Invocation) -> tuple[bytes, bool]:
-        process.api.invocations.put(invocation)
+        process.api.invoke(invocation)
         while True:
             event = self._await(process, invocation.deadline, invocation.request_id)
             match event:

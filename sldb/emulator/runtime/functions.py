@@ -60,7 +60,9 @@ class Functions:
         role_may: Callable[[str, str, str], bool] = lambda _role_arn, _action, _resource_arn: True,
     ) -> None:
         self.endpoint_url = ""  # known once the server listens
-        self.pool = Pool(self._make_container, max_idle=max_idle, max_concurrency=max_concurrency)
+        self.pool = Pool(
+            self._make_container, max_idle=max_idle, max_concurrency=max_concurrency, settled=self._keep_log
+        )
         self._moto = moto
         self._principals = principals
         self._bundles = Bundles(root)
@@ -200,6 +202,7 @@ class Functions:
         with self._logging, self._moto.lock:
             start = self._logged.get(container.log_stream, 0)
             text = container.read_log(start)
+            text = text[: text.rfind(b"\n") + 1]  # an extension may be about to end its line
             self._logged[container.log_stream] = start + len(text)
             lines = text.decode("utf-8", "replace").splitlines()
             if self._may_log(config, container.log_stream):

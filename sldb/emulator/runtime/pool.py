@@ -2,6 +2,10 @@
 
 A container belongs to one configuration of its function; after a change of it, idle containers of the
 old one end at once and busy ones after their invocation. At most `max_idle` warm containers of a function are kept.
+
+A container whose extensions work on after its answer stays busy for that long, as in Lambda. There the next request of
+the same client takes some time to arrive, and a runtime without work asks for it before: here it waits for that time
+before another container is started.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from sldb.emulator.calls.function_config import FunctionConfig
 from sldb.emulator.runtime.containers import Container
 
 THROTTLED = "TooManyRequestsException"  # the code of the error at the limit
+DISTANCE_SECONDS = 0.05  # the least time from an answer to the arrival of the client's next request
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +39,21 @@ class _Entry:
     config: FunctionConfig
     container: Container
     busy: bool = True
+    settling: bool = False  # it has answered, and its extensions work on
 
 
 class Pool:
-    def __init__(self, make: Callable[[FunctionConfig], Container], *, max_idle: int, max_concurrency: int) -> None:
+    def __init__(
+        self,
+        make: Callable[[FunctionConfig], Container],
+        *,
+        max_idle: int,
+        max_concurrency: int,
+        settled: Callable[[FunctionConfig, Container], object] = lambda _config, _container: None,
+    ) -> None:
+        """`settled` is called once the extensions of a container have finished their work after an answer."""
         self._make = make
+        self._settled = settled
         self._max_idle = max_idle
         self._max_concurrency = max_concurrency
         self._lock = threading.Lock()
@@ -53,7 +68,11 @@ class Pool:
         try:
             yield entry.container
         finally:
-            self._give_back(entry)
+            if entry.container.is_settling:
+                entry.settling = True
+                threading.Thread(target=self._settle, args=(entry,), daemon=True).start()
+            else:
+                self._give_back(entry)
 
     def list(self, function: str | None = None) -> tuple[ContainerInfo, ...]:
         with self._lock:
@@ -88,8 +107,16 @@ class Pool:
         for entry in entries:
             entry.container.close()
 
+    def _settle(self, entry: _Entry) -> None:
+        try:
+            entry.container.settle()
+            self._settled(entry.config, entry.container)
+        finally:
+            self._give_back(entry)
+
     def _take(self, config: FunctionConfig) -> _Entry:
-        with self._lock:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._may_settle(config), DISTANCE_SECONDS)
             if self._closed:
                 raise AwsError("ServiceException", "the emulator is stopping", 500)
             mine = [entry for entry in self._entries if entry.config.arn == config.arn]
@@ -101,6 +128,11 @@ class Pool:
         for old in outdated:
             old.container.close()
         return entry
+
+    def _may_settle(self, config: FunctionConfig) -> bool:
+        """Return True if no container of the function is idle, and one is about to be."""
+        mine = [entry for entry in self._entries if entry.config == config]
+        return all(entry.busy for entry in mine) and any(entry.settling for entry in mine)
 
     def _new_entry(self, config: FunctionConfig) -> _Entry:
         busy = [entry for entry in self._entries if entry.busy]
@@ -115,7 +147,7 @@ class Pool:
     def _give_back(self, entry: _Entry) -> None:
         retired = []
         with self._lock:
-            entry.busy = False
+            entry.busy = entry.settling = False
             self._changed.notify_all()
             idle = [other for other in self._entries if other.config.arn == entry.config.arn and not other.busy]
             retired = idle[: -self._max_idle] if self._max_idle else idle

@@ -5,8 +5,9 @@
     POST /2018-06-01/runtime/invocation/{id}/error      its error
     POST /2018-06-01/runtime/init/error                 it could not be imported
 
-The queue `events` holds the events of the process, in order. An instance serves one process and is closed with it:
-an open poll of a dead process must never take an invocation meant for the next one.
+The Extensions API beside it is in `extensions`. The queue `events` holds the events of the process, in order. An
+instance serves one process and is closed with it: an open poll of a dead process must never take an invocation meant
+for the next one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TypeAlias
+
+from sldb.emulator.runtime import extensions
+from sldb.emulator.runtime.extensions import ExtensionError, Extensions, Invoked
 
 # Lambda's own limit for a reply is a hundred bytes above the six megabytes of its documentation.
 MAX_RESPONSE_BYTES = 6 * 1024 * 1024 + 100
@@ -36,7 +40,8 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The process asks for an invocation: its handler is imported."""
+    """The process asks for an invocation, runtime and extensions alike: the handler is imported, or the work for the
+    last invocation is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,9 @@ class RuntimeApi:
         self.events: queue.Queue[ProcessEvent] = queue.Queue()
         self.invocations: queue.Queue[Invocation | None] = queue.Queue()  # None: closed
         self.answering = threading.Lock()  # a result, whose process may end as soon as it has the answer
+        self.extensions = Extensions()
+        self._asking = threading.Lock()
+        self._runtime_asks = False
         self._server = _Server(self)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -89,8 +97,26 @@ class RuntimeApi:
         with self.answering:
             self.events.put(Exited(status))
 
+    def invoke(self, invocation: Invocation) -> None:
+        with self._asking:
+            self._runtime_asks = False
+            self.extensions.announce(Invoked(invocation.request_id, invocation.deadline, invocation.function_arn))
+        self.invocations.put(invocation)
+
+    def ask(self, identifier: str | None, *, is_extension: bool) -> None:
+        """Note that the runtime, or an extension, asks for an invocation. Raises ExtensionError."""
+        with self._asking:
+            if is_extension:
+                self.extensions.ask(identifier)
+            else:
+                self.extensions.close_registration()
+                self._runtime_asks = True
+            if self._runtime_asks and self.extensions.are_asking:
+                self.events.put(Ready())
+
     def close(self) -> None:
         self.invocations.put(None)
+        self.extensions.close()
         self._server.shutdown()
         self._server.server_close()
 
@@ -116,10 +142,13 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
+        if self.path == extensions.NEXT:
+            self._give_event()
+            return
         if self.path != _NEXT:
             self._reply(404, b"")
             return
-        self.server.api.events.put(Ready())
+        self.server.api.ask(None, is_extension=False)
         invocation = self.server.api.invocations.get()
         if invocation is None:
             self.close_connection = True
@@ -136,8 +165,32 @@ class _Handler(BaseHTTPRequestHandler):
             },
         )
 
+    def _give_event(self) -> None:
+        api, identifier = self.server.api, self.headers.get(extensions.IDENTIFIER_HEADER)
+        try:
+            api.ask(identifier, is_extension=True)
+            invoked = api.extensions.wait(identifier)
+        except ExtensionError as error:
+            self._reply(error.status, error.body)
+            return
+        if invoked is None:
+            self.close_connection = True
+            return
+        self._reply(200, invoked.encode())
+
+    def _register(self, body: bytes) -> None:
+        try:
+            identifier = self.server.api.extensions.register(self.headers.get(extensions.NAME_HEADER), body)
+        except ExtensionError as error:
+            self._reply(error.status, error.body)
+            return
+        self._reply(200, b"{}", {extensions.IDENTIFIER_HEADER: identifier})
+
     def do_POST(self) -> None:
         body = self._read()
+        if self.path == extensions.REGISTER:
+            self._register(body)
+            return
         result = _RESULT.fullmatch(self.path)
         if result is not None and result[2] == "response" and len(body) > MAX_RESPONSE_BYTES:
             self.server.api.events.put(ResponseTooLarge(result[1], len(body)))

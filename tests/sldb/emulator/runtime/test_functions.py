@@ -473,6 +473,7 @@ def test_idle_containers_are_limited(account: Any) -> None:
 
     class _Recorded:
         pid = None
+        is_settling = False
         tmp_dir = log_path = Path()
 
         def __init__(self, number: int) -> None:
