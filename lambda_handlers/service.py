@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 import apsw
 
 from lambda_handlers import events
-from lambda_handlers.actions import registry
-from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.caller import OPERATOR, Caller
 from lambda_handlers.database.database import Database
 from lambda_handlers.database.delivery import DIRECT, Delivery
@@ -123,6 +121,9 @@ class Service:
         self, action: Action, remaining_seconds: float | None = None, *, caller: Caller = OPERATOR
     ) -> dict[str, Any]:
         """Return the reply to an action. Raises SldbError. `remaining_seconds`: the time left to the function."""
+        from lambda_handlers.actions import registry  # imports slow down cold starts
+        from lambda_handlers.actions.context import ActionContext
+
         self._refuse_another_stack(action)
         run = registry.find(action.name)
         registry.check_rights(caller, action, self._settings)
@@ -157,11 +158,9 @@ class Service:
         if events.is_queue(event) and self._batch is not None:
             return self._batch.failures()
         body = error.for_stack(self._settings.stack).encode()
-        return (
-            events.http_reply(error.status, body)
-            if events.is_http(event)
-            else {"statusCode": error.status, "body": body}
-        )
+        if events.is_http(event):
+            return events.http_reply(error.status, body)
+        return {"statusCode": error.status, "body": body}
 
     def _handle(self, event: object, context: Context | None, delivery: Delivery) -> dict[str, Any]:
         if events.is_queue(event):
@@ -246,6 +245,8 @@ class Service:
         return reply.encode()
 
     def _act(self, event: object, remaining: float | None, line: dict[str, Any]) -> dict[str, Any]:
+        from lambda_handlers.actions import registry
+
         action = Action.decode(event)
         registry.find(action.name)  # raises: no unknown name goes to the log
         line.update(action=action.name, database=action.database)

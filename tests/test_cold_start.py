@@ -21,18 +21,15 @@ OURS = {
     "lambda_handlers": """
         caller db_function deadline events host log resources service settings store_clock watchdog
     """,
-    "lambda_handlers.actions": """
-        context registry
-    """,
     "lambda_handlers.database": """
-        applied_requests attached_databases database delivery errors local_copy moments newest_state parts past_reader
-        replies request_runner run vanished_files write_access writer_turns
+        applied_requests attached_databases database delivery errors local_copy moments newest_state parts replies
+        request_runner run vanished_files write_access writer_turns
     """,
     "lambda_handlers.locks": """
         build protocol
     """,
     "lambda_handlers.shared": """
-        dataclasses endpoints lock_holder proxies sealed_json temporary times
+        dataclasses endpoints lock_holder patterns proxies sealed_json temporary times
     """,
     "lambda_handlers.sql": """
         attachment authorizer chance connection errors execution groups pragmas reply_limit script
@@ -45,15 +42,14 @@ OURS = {
         rights
     """,
     "lambda_handlers.storage": """
-        announcements commit commit_permit draft folding foreign_keys freshness local_pages log_follower prepared_file
-        publishing replica time_limit vfs
+        announcements commit commit_permit draft folding foreign_keys freshness local_pages log_follower publishing
+        replica time_limit vfs
     """,
     "lambda_handlers.storage.log": """
-        chain checksum copy_mark file_header keys kinds ltx ltx_decoder ltx_encoder ltx_index timeline
+        chain copy_mark keys kinds ltx ltx_decoder ltx_encoder ltx_index
     """,
     "lambda_handlers.storage.pages": """
-        atlas btree fetch head layers mapping opening page_cache page_map page_map_binding page_map_builder
-        stored_page_map
+        atlas btree fetch head layers not_mapped opening page_cache page_map page_map_binding page_map_builder
     """,
     "lambda_handlers.store": """
         errors metered open protocol
@@ -67,14 +63,14 @@ AUTHORIZER = {
     "lambda_handlers": "authorizer caller host log settings",
     "lambda_handlers.access": "callers directory identities signing_keys tokens",
     "lambda_handlers.aws": "connections secrets_manager sigv4",
-    "lambda_handlers.shared": "dataclasses endpoints proxies temporary times",
+    "lambda_handlers.shared": "dataclasses endpoints patterns proxies temporary times",
     "lambda_handlers.store": "errors open protocol",
     "lambda_handlers.wire": OURS["lambda_handlers.wire"],
 }
 # Of the standard library; Python's versions differ in which of them load each other, and in the private ones.
 STANDARD_LIBRARY = """
-    array base64 binascii bisect collections contextlib copy copyreg datetime enum functools gc importlib ipaddress
-    itertools json keyword math operator re reprlib struct threading types typing urllib warnings weakref zlib
+    array base64 binascii bisect collections contextlib copy copyreg enum functools gc
+    itertools json keyword math operator re reprlib struct threading types typing warnings weakref zlib
 """
 
 PROGRAM = """

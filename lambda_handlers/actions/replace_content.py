@@ -27,8 +27,8 @@ from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Marks, Pgno, Txid
 from lambda_handlers.storage.pages.head import HeadFile
 from lambda_handlers.storage.pages.layers import Layer
+from lambda_handlers.storage.pages.not_mapped import NotMapped
 from lambda_handlers.storage.pages.opening import Opener
-from lambda_handlers.storage.pages.stored_page_map import NotMapped
 from lambda_handlers.storage.replica import Gone, Replica
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import NotFound, StoreError

@@ -22,7 +22,6 @@ from lambda_handlers.database.local_copy import Copy
 from lambda_handlers.database.moments import Moments
 from lambda_handlers.database.newest_state import NewestState
 from lambda_handlers.database.parts import Parts, Transactions
-from lambda_handlers.database.past_reader import PastReader
 from lambda_handlers.database.replies import Replies
 from lambda_handlers.database.request_runner import RequestRunner
 from lambda_handlers.database.run import Run
@@ -66,7 +65,6 @@ class Database:
         self._applied = AppliedRequests(resources, self._newest, replies)
         self._runner = RequestRunner(self._newest, replies, self._applied, find, resources.watch)
         self.parts = Parts(resources, self._newest, self._moments, self.writes, self._applied, replies, find)
-        self._past = PastReader(self.parts, self._runner)
         self._new_transactions = partial(new_transactions, self.parts)
         self._transactions: Transactions | None = None
         self.in_flight: Run | None = None
@@ -134,7 +132,9 @@ class Database:
             if request.min_txid:
                 self._newest.refresh(run.deadline, request.max_staleness, request.min_txid)
             self._is_cold = False
-            return self._past.answer(run, request.at)
+            from lambda_handlers.database.past_reader import PastReader  # imports slow down cold starts
+
+            return PastReader(self.parts, self._runner).answer(run, request.at)
         try:
             return self._answer_from_newest(run, request.max_staleness)
         except SldbError as error:

@@ -9,7 +9,6 @@ from lambda_handlers.database.local_copy import Copy
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.resources import Resources
 from lambda_handlers.shared.times import utc
-from lambda_handlers.storage.log import timeline
 from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import StoreError
@@ -83,6 +82,8 @@ class Moments:
         return copy
 
     def _txid_at_time(self, text: str) -> Txid:
+        from lambda_handlers.storage.log import timeline  # imports slow down cold starts
+
         moment, resources = moment_ms("at", text), self._resources
         try:
             found = timeline.find(resources.store, resources.host, self._database, moment)

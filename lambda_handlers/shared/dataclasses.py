@@ -10,7 +10,6 @@ All classes have slots, and none inherits fields. Type checkers read the standar
 
 from __future__ import annotations
 
-from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -39,14 +38,13 @@ class _Field:
 class _Lazy:
     """An attribute of a class for the standard library's tools, made at their first question."""
 
-    __slots__ = ("_make", "_name")
+    __slots__ = ("_name",)
 
-    def __init__(self, name: str, make: Callable[[str], Any]) -> None:
+    def __init__(self, name: str) -> None:
         self._name = name
-        self._make = make
 
     def __get__(self, instance: object, owner: type) -> Any:
-        made = self._make(self._name)
+        made = _of_standard_library(owner, self._name)
         setattr(owner, self._name, made)
         return made
 
@@ -82,7 +80,7 @@ def _make(made_from: type, frozen: bool, eq: bool, order: bool) -> type:
     fields = tuple(_read_fields(made_from))
     names = tuple(one.name for one in fields)
     own = {name: value for name, value in made_from.__dict__.items() if name not in ("__dict__", "__weakref__", *names)}
-    methods: dict[str, Any] = {"__repr__": _repr}
+    methods: dict[str, Any] = dict(METHODS)
     if eq:
         if own.get("__hash__") is None:  # as Python sets it beside an `__eq__` of the class's own
             own.pop("__hash__", None)
@@ -101,11 +99,7 @@ def _make(made_from: type, frozen: bool, eq: bool, order: bool) -> type:
         # With the class, since a getter of a single attribute gives no tuple.
         "_compared": attrgetter("__class__", *(one.name for one in fields if one.compare)),
     }
-    cls = type(made_from)(made_from.__name__, made_from.__bases__, body)
-    cls.__init__ = _compiled_later(cls, fields, frozen)  # type: ignore[misc]
-    for name in ("__dataclass_fields__", "__dataclass_params__", "__signature__"):
-        setattr(cls, name, _Lazy(name, partial(_of_standard_library, cls, fields, frozen)))
-    return cls
+    return type(made_from)(made_from.__name__, made_from.__bases__, body)
 
 
 def _read_fields(made_from: type) -> Iterator[_Field]:
@@ -116,6 +110,13 @@ def _read_fields(made_from: type) -> Iterator[_Field]:
         one = given if isinstance(given, _Field) else _Field(given, _MISSING, True)
         one.name, one.annotation = name, annotation
         yield one
+
+
+def _compile_first(self: Any, *args: Any, **kwargs: Any) -> None:
+    """Stand in for the `__init__` of a class until it is called."""
+    cls: Any = next(one for one in type(self).__mro__ if "_fields_of_dataclass" in one.__dict__)
+    cls.__init__ = made = _compile(cls)
+    made(self, *args, **kwargs)
 
 
 def _repr(self: Any) -> str:
@@ -160,6 +161,11 @@ def _set_state(self: Any, state: tuple[Any, ...]) -> None:
         object.__setattr__(self, name, value)
 
 
+METHODS = {
+    "__init__": _compile_first,
+    "__repr__": _repr,
+    **{name: _Lazy(name) for name in ("__dataclass_fields__", "__dataclass_params__", "__signature__")},
+}
 ORDER = {"__lt__": _less, "__le__": _less_or_equal}  # Python finds the other two by them
 FROZEN = {
     "__setattr__": _refuse_to_assign,
@@ -169,20 +175,13 @@ FROZEN = {
 }
 
 
-def _compiled_later(cls: type, fields: tuple[_Field, ...], frozen: bool) -> Callable[..., None]:
-    def compile_first(self: Any, *args: Any, **kwargs: Any) -> None:
-        cls.__init__ = made = _compile(cls, fields, frozen)  # type: ignore[misc]
-        made(self, *args, **kwargs)
-
-    return compile_first
-
-
-def _compile(cls: type, fields: tuple[_Field, ...], frozen: bool) -> Callable[..., None]:
+def _compile(cls: Any) -> Callable[..., None]:
     """Return `__init__`: fields are assigned by the descriptors of their slots, as `__setattr__` of a frozen class
     refuses."""
     names: dict[str, Any] = {"_missing": _MISSING}
     parameters, lines = [], []
-    for one in fields:
+    frozen = _is_frozen(cls)
+    for one in cls._fields_of_dataclass:
         names |= {f"_set_{one.name}": getattr(cls, one.name).__set__}
         value = one.name
         if one.default_factory is not _MISSING:
@@ -204,14 +203,18 @@ def _compile(cls: type, fields: tuple[_Field, ...], frozen: bool) -> Callable[..
     return made
 
 
-def _of_standard_library(cls: type, fields: tuple[_Field, ...], frozen: bool, name: str) -> Any:
+def _is_frozen(cls: Any) -> bool:
+    return cls.__setattr__ is _refuse_to_assign
+
+
+def _of_standard_library(cls: Any, name: str) -> Any:
     """Return an attribute of the standard library's dataclass of these fields."""
     import dataclasses
     import inspect
 
     described = []
-    for one in fields:
+    for one in cls._fields_of_dataclass:
         given = {key: value for key in ("default", "default_factory") if (value := getattr(one, key)) is not _MISSING}
         described.append((one.name, one.annotation, dataclasses.field(compare=one.compare, **given)))
-    twin = dataclasses.make_dataclass(cls.__name__, described, frozen=frozen)
+    twin = dataclasses.make_dataclass(cls.__name__, described, frozen=_is_frozen(cls))
     return inspect.signature(twin) if name == "__signature__" else getattr(twin, name)

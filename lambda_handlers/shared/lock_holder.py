@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambda_handlers.shared.dataclasses import dataclass
+from lambda_handlers.shared.patterns import pattern
 from lambda_handlers.shared.sealed_json import seal, unseal_or_plain
 
 GROUP_PREFIX = "sldb-lock-"
@@ -28,7 +29,7 @@ CREATE_TIME_TAG, OWNER_TAG = "CreateTime", "Owner"
 STACK_TAG, DATABASE_TAG, DOING_TAG = "sldb:stack", "sldb:database", "sldb:doing"
 MAX_TAG_CHARACTERS = 256
 OBJECT_VERSION = 2
-_READABLE_STACK = re.compile(r"[a-z0-9-]{1,128}")  # as sldb deploy takes them; SLDB_STACK may say another
+_READABLE_STACK = pattern(r"[a-z0-9-]{1,128}")  # as sldb deploy takes them; SLDB_STACK may say another
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
-from urllib.parse import unquote, urlsplit
 
-from lambda_handlers.shared.endpoints import is_endpoint_url
+from lambda_handlers.shared.endpoints import is_endpoint_url, split_url
 
 _SUFFIX = "_proxy"
 
@@ -18,7 +17,7 @@ def proxy_for(url: str, environment: Mapping[str, str]) -> str | None:
     """Return the URL of the proxy; None to connect directly. Raises ValueError for an unusable one, without quoting it:
     it may contain a password."""
     proxies = _proxies(environment)
-    address = urlsplit(url)
+    address = split_url(url)
     proxy = proxies.get(address.scheme)
     if not proxy or _is_excepted(address.netloc.rpartition("@")[2].lower(), proxies.get("no", "")):
         return None
@@ -40,9 +39,11 @@ def is_proxy(text: str) -> bool:
 
 def authorization(proxy_url: str) -> str | None:
     """Return the value of Proxy-Authorization for the user in the URL of a proxy; None without one."""
-    url = urlsplit(proxy_url)
+    url = split_url(proxy_url)
     if not url.username:
         return None
+    from urllib.parse import unquote
+
     user, password = unquote(url.username), unquote(url.password or "")
     return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
 

@@ -11,12 +11,10 @@ the client knows its zone (`sldb.moments`), the server does not.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
 
 from lambda_handlers.shared.dataclasses import dataclass
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_MS = timedelta(milliseconds=1)
+_EPOCH = (1970, 1, 1)  # in UTC
 _LAST_MS = 253_402_300_799_999  # of the year 9999
 # Compiled when it is first used: few requests, and few cold starts, have a time.
 _TIME = (
@@ -55,8 +53,10 @@ def read(text: str) -> Written | None:
     year, month, day, hour, minute, second, hours, minutes = (int(found[name] or 0) for name in _NUMBERS)
     if second > 60 or hours > _MAX_OFFSET_HOURS:  # 60 is a leap second
         return None
+    from datetime import datetime, timedelta  # few requests, and few cold starts, have a time
+
     try:
-        minute_ms = (datetime(year, month, day, hour, minute, tzinfo=timezone.utc) - _EPOCH) // _MS
+        minute_ms = (datetime(year, month, day, hour, minute) - datetime(*_EPOCH)) // timedelta(milliseconds=1)  # noqa: DTZ001 - in UTC, all of it
     except ValueError:
         return None
     fraction = found["fraction"]
@@ -75,4 +75,6 @@ def utc(timestamp_ms: int) -> str:
 def reading(wall_ms: int, separator: str, timespec: str = "milliseconds") -> str:
     """Return the reading of a clock, without its offset; the reverse of `Written.wall_ms`. Raises OverflowError outside
     of the years 1 to 9999."""
-    return (_EPOCH + wall_ms * _MS).replace(tzinfo=None).isoformat(separator, timespec)
+    from datetime import datetime, timedelta
+
+    return (datetime(*_EPOCH) + timedelta(milliseconds=wall_ms)).isoformat(separator, timespec)  # noqa: DTZ001 - in UTC

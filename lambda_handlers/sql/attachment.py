@@ -4,16 +4,15 @@
 
 from __future__ import annotations
 
-import re
-
 from lambda_handlers.shared.dataclasses import dataclass
+from lambda_handlers.shared.patterns import pattern
 from lambda_handlers.wire import DATABASE_NAME, moment
 
 HINT = (
     "ATTACH 'other' AS o reads another database of the stack, ATTACH 'other@17' AS o or "
     "'other@2026-11-01T10:00:00Z' a past moment of one"
 )
-_NAME = re.compile(rf"(?P<database>{DATABASE_NAME.pattern})(?:@(?P<at>[0-9A-Za-z:.+ -]{{1,64}}))?")
+_NAME = pattern(rf"(?P<database>{DATABASE_NAME.pattern})(?:@(?P<at>[0-9A-Za-z:.+ -]{{1,64}}))?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import apsw
 
+from lambda_handlers.shared.patterns import pattern
 from lambda_handlers.sql import script
 from lambda_handlers.wire import SldbError
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from lambda_handlers.sql.pragmas import Place
 
 # What other engines know and SQLite's grammar does not; SQLite takes BEGIN TRANSACTION READONLY for one with a name.
-_OTHER_BEGIN = re.compile(r"BEGIN (?:READONLY|CONCURRENT)(?: TRANSACTION)?", re.IGNORECASE)
+_OTHER_BEGIN = pattern(r"BEGIN (?:READONLY|CONCURRENT)(?: TRANSACTION)?", re.IGNORECASE)
 
 
 def is_other_begin(sql: str) -> bool:
@@ -163,7 +164,7 @@ class Groups:
                 "sql_error",
                 "the request ends inside a transaction: BEGIN without COMMIT or ROLLBACK",
                 "end it in the same request; for one over several requests, use the field transaction or the shell",
-                **self.open_since._asdict(),
+                **self.open_since.details,
                 statement_count=count,
                 reason="open_transaction",
                 applied="no",

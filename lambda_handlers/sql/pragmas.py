@@ -18,10 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import apsw
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.sql.authorizer import Authorizer
 from lambda_handlers.wire import SldbError
 
@@ -36,15 +37,22 @@ _WITHOUT_FOREIGN_KEYS = frozenset(
 )
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Place:
     """A statement of the request."""
 
     statement: int  # its position, as in `results`
     part: int  # position in the request's `statements`
     begins: int  # characters before it
 
+    @property
+    def details(self) -> dict[str, int]:
+        """The place as details of an error."""
+        return {"statement": self.statement, "part": self.part, "begins": self.begins}
 
-class _Late(NamedTuple):
+
+@dataclass(frozen=True, slots=True)
+class _Late:
     name: str
     argument: str
     place: Place
@@ -55,7 +63,7 @@ class _Late(NamedTuple):
             "sql_error",
             f"PRAGMA {self.name} = {self.argument} comes too late to have an effect on the statements after it",
             self.hint,
-            **self.place._asdict(),
+            **self.place.details,
             applied="no",
         )
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import apsw
 
+from lambda_handlers.shared.dataclasses import dataclass
+from lambda_handlers.shared.patterns import pattern
 from lambda_handlers.wire import SldbError, bad_request
 
 # Places where a semicolon does not end a statement: strings, quoted names and comments, closed or running to the end of
@@ -17,7 +18,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _FIRST_WORD = re.compile(r"(?:[\s\ufeff]|--[^\n]*(?:\n|\Z)|/\*(?=.).*?(?:\*/|\Z)|;)*([A-Za-z]*)", re.DOTALL)
-_COMMENT = re.compile(r"--[^\n]*|/\*(?=.).*?(?:\*/|\Z)", re.DOTALL)
+_COMMENT = pattern(r"--[^\n]*|/\*(?=.).*?(?:\*/|\Z)", re.DOTALL)
 _MAX_STATEMENTS = 250_000  # empty ones too: in a request of 6 MB there is room for millions
 _SEMICOLONS_IN_ONE = 1000  # a trigger may have this many
 _TOKENS_BETWEEN_CHECKS = 1000
@@ -25,7 +26,8 @@ _END = "END"  # the text between the last two semicolons of a trigger
 _SAY_NOTHING = ("--", "/*", ";")
 
 
-class Piece(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Piece:
     sql: str
     offset: int  # characters before it in the script
 

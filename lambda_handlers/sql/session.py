@@ -198,7 +198,7 @@ class Session:
             return self._run_step(step, place, alone=count == 1)
         except SldbError as error:
             if count > 1:
-                error.details.update({"statement_count": count, **place._asdict()} | error.details)
+                error.details.update({"statement_count": count, **place.details} | error.details)
             error.details.setdefault("statement", position)
             if error.code not in _RESULTS or str(error.details.get("sqlite_code")).startswith(_ENDS):
                 raise

@@ -11,6 +11,7 @@ from typing import Any
 
 import apsw
 
+from lambda_handlers.shared.dataclasses import replace
 from lambda_handlers.sql import script
 from lambda_handlers.sql.errors import reason_of, translated
 from lambda_handlers.sql.execution import Described, Engine, Execution
@@ -62,7 +63,7 @@ class StatementRuns:
         pieces = list(script.split(sql))
         if len(pieces) != 1:
             bad_request("query", f"{len(pieces)} statements", "one")
-        piece = pieces[0]._replace(sql="BEGIN") if is_other_begin(pieces[0].sql) else pieces[0]
+        piece = replace(pieces[0], sql="BEGIN") if is_other_begin(pieces[0].sql) else pieces[0]
         self._engine.describes = True
         try:
             self.run(Step(piece, None, 0), script.first_word(piece.sql), 0, trusted)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.sql import script
 from lambda_handlers.wire import Params, Result, SldbError, Statement
 
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
     from lambda_handlers.wire.conditions import Condition
 
 
-class Step(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Step:
     piece: script.Piece
     params: Params
     part: int  # position in the request's `statements`, its entry

@@ -32,7 +32,7 @@ from lambda_handlers.storage.log.keys import (
 )
 from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.pages.head import HeadFile
-from lambda_handlers.storage.pages.stored_page_map import NotMapped
+from lambda_handlers.storage.pages.not_mapped import NotMapped
 from lambda_handlers.storage.publishing import Publisher
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import NotFound, ObjectStore, StoreError, date_of

@@ -19,6 +19,7 @@ transaction has written before it commits are in `draft`; SQLite's view of both 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from lambda_handlers.host import Host
 from lambda_handlers.shared.dataclasses import replace
@@ -41,13 +42,15 @@ from lambda_handlers.storage.log_follower import LogFollower
 from lambda_handlers.storage.pages.layers import Layer
 from lambda_handlers.storage.pages.opening import Opener, Warn
 from lambda_handlers.storage.pages.page_cache import PageCache
-from lambda_handlers.storage.prepared_file import Prepared
 from lambda_handlers.storage.publishing import Publisher
 from lambda_handlers.storage.time_limit import NO_LIMIT, TimeLimit
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import ObjectStore, StoreError, Unavailable
 from lambda_handlers.store_clock import ROUNDING_SECONDS, SKEW_SECONDS, StoreClock
 from lambda_handlers.wire import SldbError
+
+if TYPE_CHECKING:
+    from lambda_handlers.storage.prepared_file import Prepared
 
 __all__ = ["Conflict", "Gone", "Replica", "store_error"]
 

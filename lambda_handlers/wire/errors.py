@@ -7,15 +7,17 @@ leaves a traceback in the log and reaches the user as `internal`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.wire.hints import with_options
 from lambda_handlers.wire.names import DEFAULT_STACK
 
 MAX_SHOWN_CHARACTERS = 2000  # of a text in an error
 
 
-class ErrorCode(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ErrorCode:
     status: int  # HTTP status of the reply
     exit_code: int  # of the command-line client
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
+from lambda_handlers.shared.patterns import pattern
 
-_UUID_7 = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")
+_UUID_7 = pattern(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")
 
 
 def new_request_id(made: float, chance: bytes) -> str:

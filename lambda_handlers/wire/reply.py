@@ -8,7 +8,7 @@ which the log of requests remembers, have them in both places.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from lambda_handlers.shared.dataclasses import dataclass, field
 from lambda_handlers.wire.errors import SldbError
@@ -17,7 +17,8 @@ from lambda_handlers.wire.values import Row, decode_row, encode_row
 ROWS_ADDRESS = "sldb://rows/"  # with 16 hex digits: in a store without URLs, read by the action `rows`
 
 
-class Column(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Column:
     name: str
     type: str | None  # as declared; None for an expression
 
@@ -25,14 +26,15 @@ class Column(NamedTuple):
         return {"name": self.name, "type": self.type}
 
 
-class Notice(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Notice:
     """A warning: the request did what it says, and probably not all that was meant."""
 
     code: str  # no_effect
     message: str
 
     def encode(self) -> dict[str, Any]:
-        return self._asdict()
+        return {"code": self.code, "message": self.message}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from lambda_handlers.storage.log import kinds, ltx
 from lambda_handlers.storage.log.keys import LtxName, transaction
 from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Header
-from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.wire import SldbError
 
-MARK_BYTES = len(encode_ltx(Header(512, 0, 1, 2, 0), ()))  # no transaction 1 is so short: it would have no page
+# A file without pages; its page index is one zero byte. No transaction 1 is so short: it would have a page.
+MARK_BYTES = ltx.HEADER_BYTES + len(ltx.END_OF_PAGES) + 1 + ltx.END_BYTES
 
 
 def is_mark(header: Header, name: LtxName) -> bool:

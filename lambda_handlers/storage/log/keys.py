@@ -31,6 +31,7 @@ import re
 from collections.abc import Iterable
 
 from lambda_handlers.shared.dataclasses import dataclass
+from lambda_handlers.shared.patterns import pattern
 from lambda_handlers.store.protocol import PRIVATE_PREFIX
 from lambda_handlers.wire import DATABASE_NAME
 
@@ -39,8 +40,8 @@ MERGE_LEVEL = 2  # what maintenance merges of them
 SNAPSHOT_LEVEL = 9
 _FILE_KEY = re.compile(r"([0-9a-f]{4})/([0-9a-f]{16})-([0-9a-f]{16})\.(ltx|pages|2\.pages|part\.pages)")
 
-_REPLY_KEY = re.compile(r"_replies/[0-9a-f]{16}")
-_ROWS_KEY = re.compile(r"_replies/([0-9a-f]{16})(-[0-9a-f]{16})?\.jsonl\.gz")
+_REPLY_KEY = pattern(r"_replies/[0-9a-f]{16}")
+_ROWS_KEY = pattern(r"_replies/([0-9a-f]{16})(-[0-9a-f]{16})?\.jsonl\.gz")
 
 
 @dataclass(frozen=True, slots=True, order=True)

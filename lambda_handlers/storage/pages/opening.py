@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from lambda_handlers.host import Call, Host
 from lambda_handlers.shared.dataclasses import dataclass
@@ -23,8 +24,10 @@ from lambda_handlers.storage.pages.layers import Layer
 from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMap
 from lambda_handlers.storage.pages.page_map_binding import decoded, unbind
 from lambda_handlers.storage.pages.page_map_builder import PageMapBuilder
-from lambda_handlers.storage.pages.stored_page_map import Mapper
 from lambda_handlers.store.protocol import NotFound, ObjectStore, StoreError
+
+if TYPE_CHECKING:
+    from lambda_handlers.storage.pages.stored_page_map import Mapper
 
 WHOLE_CHAIN_BYTES = 2 << 20  # a chain that is smaller is read whole: two round trips cost as much
 UNMAPPED_WHOLE_BYTES = 1 << 20  # a file without a page map that is smaller is read whole each time
@@ -105,6 +108,8 @@ class Opener:
 
     def _unmapped(self, file: HeadFile, put: PutPage, deadline: float) -> Opened:
         """Return the layer of a file without a map at the expected place."""
+        from lambda_handlers.storage.pages.stored_page_map import Mapper  # imports slow down cold starts
+
         mapper = Mapper(self.store, self.database, self.host)
         found = mapper.look(file)
         if opened := _opened_by(file, found.page_map):

@@ -11,7 +11,6 @@ time, and continues after the progress of its last call.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import ceil
 
 from lambda_handlers.host import Host
 from lambda_handlers.shared.dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.log.ltx import Pgno
 from lambda_handlers.storage.pages.head import HeadFile
 from lambda_handlers.storage.pages.mapping import TRIES, FileMapping, MappingProgress, Pace
+from lambda_handlers.storage.pages.not_mapped import NotMapped
 from lambda_handlers.storage.pages.page_map import PageMap
 from lambda_handlers.storage.pages.page_map_binding import bind, decoded, unbind
 from lambda_handlers.store.protocol import AlreadyExists, NotFound, ObjectStore
@@ -27,25 +27,6 @@ from lambda_handlers.wire import SldbError
 MAPPED_RANGE_BYTES = 4 << 20
 LOOK_AGAIN_SECONDS = 2.0  # for a map that another reader has put meanwhile
 SAVE_SECONDS = 60.0  # between two times that progress is put
-TYPICAL_BYTES_PER_SECOND = 64 << 20  # in a function of 1 GB
-MAX_WAIT_SECONDS = 900.0  # until the scheduled function looks at a database (maintenance)
-
-
-class NotMapped(SldbError):
-    """A file has no trusted map, and there is no time to read all of it."""
-
-    def __init__(self, file: HeadFile, key: str) -> None:
-        minutes = ceil((MAX_WAIT_SECONDS + file.size / TYPICAL_BYTES_PER_SECOND) / 60)
-        super().__init__(
-            "store_error",
-            f"{key} has no page map (any more), and reading all of its {file.size} bytes, which alone verifies them, "
-            "takes longer than the time left",
-            f"the scheduled function is making the map: try again in about {minutes} minutes; or give the request more "
-            "time (timeout)",
-            key=key,
-            applied="no",
-        )
-        self.name = file.name
 
 
 @dataclass(frozen=True, slots=True)

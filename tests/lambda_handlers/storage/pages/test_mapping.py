@@ -18,9 +18,10 @@ from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.log.ltx_encoder import Encoder, encode_ltx
 from lambda_handlers.storage.pages import page_map_builder
 from lambda_handlers.storage.pages.head import HeadFile
+from lambda_handlers.storage.pages.not_mapped import NotMapped
 from lambda_handlers.storage.pages.page_map import PageMap
 from lambda_handlers.storage.pages.page_map_builder import PageMapBuilder
-from lambda_handlers.storage.pages.stored_page_map import Mapper, NotMapped
+from lambda_handlers.storage.pages.stored_page_map import Mapper
 from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock

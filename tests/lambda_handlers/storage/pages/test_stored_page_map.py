@@ -13,9 +13,10 @@ from lambda_handlers.storage import log_follower
 from lambda_handlers.storage.log.keys import snapshot, transaction
 from lambda_handlers.storage.pages import stored_page_map
 from lambda_handlers.storage.pages.head import HeadFile
+from lambda_handlers.storage.pages.not_mapped import MAX_WAIT_SECONDS
 from lambda_handlers.storage.pages.page_map import PageMap
 from lambda_handlers.storage.pages.page_map_binding import unbind
-from lambda_handlers.storage.pages.stored_page_map import MAX_WAIT_SECONDS, Mapper
+from lambda_handlers.storage.pages.stored_page_map import Mapper
 from lambda_handlers.storage.upkeep import compaction, maintenance
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from lambda_handlers.wire import SldbError
