@@ -87,7 +87,6 @@ TESTED_IN = {
     "tests/lambda_handlers/sql/test_changes.py": ("lambda_handlers.sql.change_savepoints",),
     "tests/lambda_handlers/sql/test_session.py": (
         "lambda_handlers.sql.connection",
-        "lambda_handlers.sql.reply_limit",
         "lambda_handlers.sql.vacuum",
     ),
     "tests/lambda_handlers/sql/functions/test_automaton.py": ("lambda_handlers.sql.functions.pattern",),

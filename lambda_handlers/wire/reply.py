@@ -12,7 +12,7 @@ from typing import Any
 
 from lambda_handlers.shared.dataclasses import dataclass, field
 from lambda_handlers.wire.errors import SldbError
-from lambda_handlers.wire.values import Row, decode_row, encode_row
+from lambda_handlers.wire.values import Row, decode_row, encode_rows
 
 ROWS_ADDRESS = "sldb://rows/"  # with 16 hex digits: in a store without URLs, read by the action `rows`
 
@@ -68,7 +68,7 @@ class Result:
 
     def encode_rows(self) -> dict[str, Any]:
         """Return the fields of the rows."""
-        rows = {"rows": [encode_row(row) for row in self.rows]}
+        rows = {"rows": encode_rows(self.rows)}
         return {
             "columns": [column.encode() for column in self.columns],
             **(self.stored.encode() if self.stored else rows),

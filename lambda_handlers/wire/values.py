@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import gc
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from lambda_handlers.wire.errors import bad_request
@@ -66,6 +67,30 @@ def encode_row(row: Row) -> list[Any]:
     return [value if type(value) in _SAME_IN_JSON else encode_value(value) for value in row]
 
 
+def encode_rows(rows: Sequence[Row]) -> list[list[Any]]:
+    """Return rows of one width in JSON. The types are compared by columns: a call for each row takes twice the time."""
+    encoded: list[list[Any]] = []
+    is_collecting = gc.isenabled()
+    gc.disable()  # rows contain no cycles, and collections took half of the time
+    try:
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            some = rows[start : start + _ROWS_AT_ONCE]
+            encoded.extend(map(list if all(map(_stays, zip(*some, strict=True))) else encode_row, some))
+    finally:
+        if is_collecting:
+            gc.enable()
+    return encoded
+
+
+def _stays(column: Sequence[Value]) -> bool:
+    """Return True if no value of a column changes in JSON. False proves nothing."""
+    types = set(map(type, column))
+    if types <= _SAME_TYPES:
+        return True
+    # Infinities and NaNs stay in a sum. Other sums become infinite, too.
+    return types <= _NUMBERS and math.isfinite(sum(filter(None, column)))  # type: ignore[arg-type]  # no text is left
+
+
 def decode_row(values: Iterable[object]) -> Row:
     """Return the row of values in JSON, as `decode_value` does for each, without a call for most of them."""
     return tuple(
@@ -79,6 +104,9 @@ def decode_row(values: Iterable[object]) -> Row:
 
 
 _SAME_IN_JSON = (str, int, type(None))
+_SAME_TYPES = frozenset(_SAME_IN_JSON)
+_NUMBERS = frozenset((float, int, type(None)))
+_ROWS_AT_ONCE = 256  # more leave the processor's cache
 
 
 def encode_line(row: Row) -> bytes:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lambda_handlers.wire import (
@@ -20,7 +21,7 @@ from lambda_handlers.wire import (
     decode_value,
     encode_value,
 )
-from lambda_handlers.wire.values import decode_row, encode_row
+from lambda_handlers.wire.values import decode_row, encode_row, encode_rows
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=50)
 VALUES = st.one_of(st.none(), st.integers(INTEGER_MIN, INTEGER_MAX), st.floats(), TEXT, st.binary(max_size=50))
@@ -42,6 +43,28 @@ def test_a_row_is_written_and_read_like_its_values(row):
     encoded = json.loads(json.dumps(encode_row(tuple(row))))
     assert json.dumps(encode_row(tuple(row))) == json.dumps([encode_value(value) for value in row])
     assert all(map(same, decode_row(encoded), map(decode_value, encoded)))
+
+
+@given(st.integers(1, 3).flatmap(lambda width: st.lists(st.tuples(*[VALUES] * width))))
+@example([(1.5,), (None,), (2,), (math.nan,)])
+@example([(math.inf,), (-math.inf,)])
+@example([(1.7e308,), (1.7e308,)])  # their sum is infinite, they are not
+@example([(2**63 - 1, "x"), (-0.0, b"x")])
+@example([(float(at),) for at in range(300)] + [(math.inf,)])
+def test_rows_are_written_like_each_of_them(rows):
+    assert json.dumps(encode_rows(rows), allow_nan=False) == json.dumps(list(map(encode_row, rows)))
+
+
+def test_the_collector_of_garbage_is_left_as_it_was():
+    assert gc.isenabled()
+    encode_rows([(1,)])
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        encode_rows([(1,)])
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("value", ["\ud800", 2**63, -(2**63) - 1, [], {"$blob": "?"}])
