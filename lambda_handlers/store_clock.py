@@ -1,17 +1,18 @@
-"""The store's clock: bounds on its difference from this machine's clock, from dates that arrive anyway.
+"""The store's clock: bounds on its difference from this machine's clock, from dates of objects.
 
-obstore does not show the Date of S3's answers, and no request is made for it. The sources:
+obstore does not show the Date of S3's answers. The sources:
 
     security-group lock   the Date of EC2's answers, with each write (all of AWS counts as one clock here)
     file lock             the date of the lock file just written, with each write
-    s3 lock               the date of the lock object, in the LIST before a container's first commit, and in later ones
+    s3 lock               the date of the lock object just written: a request of its own, unless the time is known
     none                  the date of a transaction of this container, in its next LIST: within half an hour
 
 An object that was sent at t by this clock, and is dated d, was not written before: the clock is ahead by t - d or more.
 An object dated d in a LIST at t was written by then: the clock is ahead by t - d or less.
 
-One date in a LIST may be wrong. One that would take this clock back is `doubted`, until a request for the object itself
-has confirmed it: if the log's time went back without need, requests would be forgotten, and applied twice.
+One date in an answer may be wrong. One that would take this clock back is `doubted`, until another request, for the
+object itself, has confirmed it: if the log's time went back without need, requests would be forgotten, and applied
+twice.
 """
 
 from __future__ import annotations
@@ -32,28 +33,25 @@ class StoreClock:
         self._max_ahead, self._max_ahead_at = 0.0, float("-inf")  # and at most
         self._written: dict[str, float] = {}  # when an object was last sent, by its key
         self._doubted: tuple[str, float, float] | None = None  # key, date, and when it was sent
-        self.wants_list = False  # nothing is known, and a LIST would help
 
     def observe_date(self, date: float, sent_at: float) -> None:
         """Note the date of an answer or of an object, and when its request was sent by this machine's clock."""
         self._min_ahead, self._min_ahead_at = sent_at - date - ROUNDING_SECONDS, sent_at
-        self.wants_list = False
 
     def observe_existing(self, date: float, now: float) -> None:
         """Note that an object with this date exists at `now` by this machine's clock."""
         self._max_ahead, self._max_ahead_at = now - date, now
 
-    def record_write(self, key: str, sent_at: float, is_worth_a_list: bool = False) -> None:
+    def record_write(self, key: str, sent_at: float) -> None:
         """Note the write of an object, whose date a LIST may show."""
-        self.wants_list = self.wants_list or (is_worth_a_list and self.latest(sent_at) is None)
         self._written.pop(key, None)
         self._written[key] = sent_at
         if len(self._written) > _MAX_NOTES:
             del self._written[next(iter(self._written))]
 
     def observe_listed(self, key: str, date: float) -> None:
-        """Note an object in a LIST. If another writer has written it again since, the bound is weaker, and not
-        wrong."""
+        """Note the date of an object in an answer. If another writer has written it again since, the bound is weaker,
+        and not wrong."""
         if key not in self._written:
             return
         sent_at = self._written.pop(key)

@@ -1,11 +1,13 @@
 """The lock as one object per database: taken and released by conditional writes.
 
-The object and its fields are in `lambda_handlers.shared.lock_holder`. It is replaced and never deleted: the query
+The object and its fields are in `lambda_handlers.shared.lock_holder`. Writers replace it and never delete it: the query
 function has no right to delete. Every body contains the nonce of its acquire, so that no ETag ever comes back, and a
 replace meant for an earlier state always fails.
 
-Code of version 1 recognises this version's locks, and this code those of version 1: during a deployment writers of both
-wait for each other.
+All locks are below one prefix: the scheduled function finds those older than the maximum age with one LIST, and reads
+only these. It frees one that is held, and deletes one that is free, if it is still the version that was read. So a
+LIST shows the locks of the last minutes and not those of all databases. (A store that ignores the condition of a
+delete may delete a lock that a writer takes at this moment: a broken lock, as others may be.)
 
 A write without a clear answer (see store/protocol.py) is resolved by reading the object back and comparing nonces. A
 body that cannot be read, or fails its checksum, is read once more, because the answer may have been damaged. If the
@@ -21,8 +23,15 @@ from lambda_handlers.host import Host
 from lambda_handlers.locks.protocol import Sleep, Sweep
 from lambda_handlers.locks.waiting import backoff, lock_timeout, sleep_within, spread, unlock_hint
 from lambda_handlers.shared.dataclasses import dataclass
-from lambda_handlers.shared.lock_holder import Holder, decode_object, encode_held, encode_released, lock_key
-from lambda_handlers.storage.log.keys import database_names
+from lambda_handlers.shared.lock_holder import (
+    LOCKS_PREFIX,
+    Holder,
+    decode_object,
+    encode_held,
+    encode_released,
+    lock_key,
+    locked_database,
+)
 from lambda_handlers.store.protocol import (
     AlreadyExists,
     NotFound,
@@ -31,6 +40,7 @@ from lambda_handlers.store.protocol import (
     Refused,
     StoreError,
     Unavailable,
+    date_of,
 )
 from lambda_handlers.store_clock import StoreClock
 from lambda_handlers.wire import SldbError
@@ -122,24 +132,41 @@ class ObjectLock:
         )
 
     def holders(self) -> list[Holder]:
-        return [seen.holder for seen in self._all() if seen.holder]
+        try:
+            found = [self._read(database) for database in self._listed()]
+        except StoreError as error:
+            raise _failure(error) from error
+        return [seen.holder for seen in found if seen.holder]
 
     def free_expired(self, deadline: float) -> Sweep:
-        held = [(seen, seen.holder) for seen in self._all() if seen.holder]
+        try:
+            listed = self._listed()
+        except StoreError as error:
+            raise _failure(error) from error
+        old = [database for database, written_at in listed.items() if self._is_old(written_at)]
         freed, failed = [], []
-        for seen, holder in held:
-            if not holder.is_expired(self._host.now(), self._max_age_seconds):
-                continue
+        for database in old:
             if self._host.now() >= deadline:
-                failed.append((holder, "out of time"))
-                continue
+                break  # the next run continues
             try:
-                if self._free(holder.database, holder.lock_id, seen.etag):
+                if holder := self._free_old(database):
                     freed.append(holder)
             except StoreError as error:
-                failed.append((holder, str(error)))
-        ageless = tuple(holder for _, holder in held if holder.created_at is None)
-        return Sweep(len(held), tuple(freed), ageless, tuple(failed))
+                failed.append((Holder("", database, "", None), str(error)))
+        return Sweep(len(listed), tuple(freed), (), tuple(failed))
+
+    def _free_old(self, database: str) -> Holder | None:
+        """Delete the object of a free lock; free one past its age, and return who held it."""
+        seen = self._read(database)
+        if seen.holder is None and seen.etag is not None:
+            with suppress(StoreError):  # a later run does it
+                self._store.delete_version(lock_key(database), seen.etag)
+        if seen.holder is None or not seen.holder.is_expired(self._host.now(), self._max_age_seconds):
+            return None
+        return seen.holder if self._free(database, seen.holder.lock_id, seen.etag) else None
+
+    def _is_old(self, written_at: float) -> bool:
+        return abs(self._host.now() - written_at) > self._max_age_seconds
 
     def _try(self, database: str, nonce: str, doing: str) -> _Seen:
         """Take the lock if it is free or past its age; return its content afterwards."""
@@ -151,7 +178,7 @@ class ObjectLock:
             return self._remember(database, seen)
         mine = Holder(nonce, database, nonce, now, doing)
         try:
-            etag = self._write(database, encode_held(mine), seen.etag, now)
+            etag = self._write(database, encode_held(mine), seen.etag)
         except (AlreadyExists, PreconditionFailed, NotFound):
             return self._remember(database, self._read(database))  # it may be ours nevertheless
         except Unavailable:
@@ -160,6 +187,7 @@ class ObjectLock:
                 raise  # not applied, or not yet: the next try has the same nonce
             return self._remember(database, seen)
         self.freed_stale += seen.holder is not None
+        self._ask_for_time(database, now)
         return self._remember(database, _Seen(etag, mine))
 
     def _give_back(self, database: str, nonce: str) -> None:
@@ -172,19 +200,27 @@ class ObjectLock:
     def _free(self, database: str, lock_id: str, etag: str | None) -> bool:
         """Release the object; False if it has changed since."""
         self._last.pop(database, None)
-        now = self._host.now()
         try:
-            etag = self._write(database, encode_released(lock_id, database, now), etag, now)
+            etag = self._write(database, encode_released(lock_id, database, self._host.now()), etag)
         except (AlreadyExists, PreconditionFailed, NotFound):
             return False
         self._remember(database, _Seen(etag, None, lock_id))
         return True
 
-    def _write(self, database: str, body: bytes, etag: str | None, now: float) -> str:
+    def _write(self, database: str, body: bytes, etag: str | None) -> str:
         key = lock_key(database)
-        tag = self._store.create(key, body) if etag is None else self._store.replace(key, body, etag)
-        self._clock.record_write(key, now, is_worth_a_list=True)
-        return tag
+        return self._store.create(key, body) if etag is None else self._store.replace(key, body, etag)
+
+    def _ask_for_time(self, database: str, written_at: float) -> None:
+        """Report the store's time to the clock, unless it is known: the date of the object that was just written."""
+        if self._clock.latest(written_at) is not None:
+            return
+        key = lock_key(database)
+        self._clock.record_write(key, written_at)
+        with suppress(StoreError):  # the lock is taken nevertheless
+            if (date := date_of(self._store, key)) is not None:
+                self._clock.observe_listed(key, date)
+                self._clock.confirm(lambda key: date_of(self._store, key))
 
     def _read(self, database: str) -> _Seen:
         for _ in range(2):
@@ -201,12 +237,10 @@ class ObjectLock:
         self._last[database] = seen
         return seen
 
-    def _all(self) -> list[_Seen]:
-        try:
-            names = database_names(self._store.list_directories(""))
-            return [self._read(name) for name in names]
-        except StoreError as error:
-            raise _failure(error) from error
+    def _listed(self) -> dict[str, float]:
+        """Return the databases with a lock object, and when each was written: unix seconds by the store's clock."""
+        dates = {locked_database(info.key): info.modified_at for info in self._store.list_objects(LOCKS_PREFIX)}
+        return {database: written_at for database, written_at in dates.items() if database}
 
 
 def _decode(body: bytes, etag: str, database: str) -> _Seen | None:

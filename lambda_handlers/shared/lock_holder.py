@@ -3,11 +3,12 @@
     group   name  sldb-lock-<stack>-<database>, or sldb-lock-<stack>.<database> where the database has a hyphen in its
                   name
             tags  CreateTime (unix seconds), Owner (nonce), sldb:stack, sldb:database, sldb:doing
-    object  <database>/lock.json, sealed:
+    object  _locks/<database>/lock.json, sealed:
             {"version": 2, "owner": nonce, "created_at", "doing", "database"} while a writer has the lock, then
             {"version": 2, "owner": null, "released": nonce, "released_at", "database"}
 
-Version 1 of the object had neither version nor checksum and the same fields. Both are read here.
+All objects are below one prefix, so that a LIST finds them. Earlier versions' functions had theirs at
+<database>/lock.json: these are not looked at, and the two do not wait for each other.
 
 The only place that encodes and decodes these names, tags and fields. `lambda_handlers.locks` takes and frees the locks
 with it, and `sldb.stack.lock_groups` and `sldb.stack.lock_objects` show and free them from outside.
@@ -22,13 +23,15 @@ from typing import Any
 
 from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.shared.patterns import pattern
-from lambda_handlers.shared.sealed_json import seal, unseal_or_plain
+from lambda_handlers.shared.sealed_json import seal, unseal
 
 GROUP_PREFIX = "sldb-lock-"
 CREATE_TIME_TAG, OWNER_TAG = "CreateTime", "Owner"
 STACK_TAG, DATABASE_TAG, DOING_TAG = "sldb:stack", "sldb:database", "sldb:doing"
 MAX_TAG_CHARACTERS = 256
 OBJECT_VERSION = 2
+LOCKS_PREFIX = "_locks/"
+_LOCK_KEY = pattern(rf"{LOCKS_PREFIX}([a-z0-9-]+)/lock\.json")
 _READABLE_STACK = pattern(r"[a-z0-9-]{1,128}")  # as sldb deploy takes them; SLDB_STACK may say another
 
 
@@ -129,7 +132,13 @@ def decode_group(group_id: str, name: str, tags: Mapping[str, str]) -> Holder:
 
 def lock_key(database: str) -> str:
     """Return the key of the lock object, below the store's prefix."""
-    return f"{database}/lock.json"
+    return f"{LOCKS_PREFIX}{database}/lock.json"
+
+
+def locked_database(key: str) -> str | None:
+    """Return the database of a lock object; None for any other key."""
+    match = _LOCK_KEY.fullmatch(key)
+    return match[1] if match else None
 
 
 def encode_held(holder: Holder) -> bytes:
@@ -157,9 +166,9 @@ def encode_released(lock_id: str, database: str, now: float) -> bytes:
 
 
 def decode_object(database: str, body: bytes, etag: str | None = None) -> LockObject | None:
-    """Return the content of a lock object; None for a body that no writer of this version or the one before has put:
-    writers consider such a lock free."""
-    fields = unseal_or_plain(body, lock_key(database)) or {}
+    """Return the content of a lock object; None for a body that no writer has put: writers consider such a lock
+    free."""
+    fields = unseal(body, lock_key(database)) or {}
     owner = fields.get("owner")
     if owner is None and "released" in fields:
         return LockObject(released=str(fields["released"]))

@@ -285,7 +285,7 @@ class LogFollower:
         if newest > txid:
             self._freshness.checked_at = self._freshness.known_at = float("-inf")
             raise Conflict(f"there is a transaction {newest}, unknown to the head")
-        self._freshness.known_at, self._freshness.is_listed, self._clock.wants_list = now, True, False
+        self._freshness.known_at, self._freshness.is_listed = now, True
 
     def date_of_newest(self) -> float | None:
         """Return the date of the newest transaction's file in the store (unix seconds); None if no LIST shows it.

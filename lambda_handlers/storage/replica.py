@@ -230,7 +230,7 @@ class Replica:
         """Return now, in unix seconds. Raises Conflict if the copy is too old: since its last check a frozen container
         may have missed transactions, compacted by now."""
         now = self._check_age()
-        if self._freshness.is_listed and not self._clock.wants_list:
+        if self._freshness.is_listed:
             return now
         self._follower.check_newest()
         return self._check_age()
@@ -254,8 +254,6 @@ class Replica:
 
         It is after the newest one, so that a time distinguishes them. The exception is a newest time that was still in
         the future at its arrival in the store: a clock was wrong then. Raises Conflict or SldbError."""
-        if self._clock.wants_list:
-            self._follower.check_newest()
         own_ms = int(self._clock.corrected(now) * 1000)
         if self.timestamp_ms <= own_ms + SKEW_SECONDS * 1000:
             return max(own_ms, self.timestamp_ms + 1)

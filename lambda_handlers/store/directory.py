@@ -169,6 +169,15 @@ class DirectoryStore:
         except OSError as error:
             raise unavailable(key, error) from error
 
+    def delete_version(self, key: str, etag: str) -> bool:
+        with suppress(NotFound):
+            self.size(key)  # otherwise taking the lock would make a missing directory
+            with self._changing(key) as path:
+                if self.get_with_tag(key)[1] == etag:
+                    path.unlink()
+                    return True
+        return False
+
     def delete_many(self, keys: Sequence[str]) -> None:
         for key in keys:
             self.delete(key)

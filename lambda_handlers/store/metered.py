@@ -99,6 +99,10 @@ class MeteredStore:
         self._count(others=1)
         self._store.delete(key)
 
+    def delete_version(self, key: str, etag: str) -> bool:
+        self._count(others=1)
+        return self._store.delete_version(key, etag)
+
     def delete_many(self, keys: Sequence[str]) -> None:
         self._count(others=-(-len(keys) // PAGE_KEYS))
         self._store.delete_many(keys)

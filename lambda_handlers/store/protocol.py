@@ -166,6 +166,10 @@ class ObjectStore(Protocol):
     def delete(self, key: str) -> None:
         """Remove an object, if it exists."""
 
+    def delete_version(self, key: str, etag: str) -> bool:
+        """Remove the version with this ETag; False if there is another one, or none, or if an answer was lost. A store
+        that ignores the condition removes any version."""
+
     def delete_many(self, keys: Sequence[str]) -> None:
         """Remove objects, as `delete` does; not atomically: a failure leaves some."""
 

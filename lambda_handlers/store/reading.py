@@ -65,6 +65,9 @@ class ReadingStore:
     def delete(self, key: str) -> None:
         raise _refusal(key)
 
+    def delete_version(self, key: str, _etag: str) -> bool:
+        raise _refusal(key)
+
     def delete_many(self, keys: Sequence[str]) -> None:
         raise _refusal(keys[0] if keys else "")
 

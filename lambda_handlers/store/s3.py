@@ -180,6 +180,21 @@ class ObstoreStore:
         with suppress(NotFound):
             _call(key, lambda: obstore.delete(self._store, key), kind)
 
+    def delete_version(self, key: str, etag: str) -> bool:
+        if self._is_memory:
+            with suppress(NotFound):
+                if self.get_with_tag(key)[1] == etag:
+                    self.delete(key)
+                    return True
+            return False
+        try:
+            self._requests().send("DELETE", key, (), headers={"if-match": etag})
+        except S3Error as error:
+            if error.failure.status in (404, 409, 412) and error.failure.code != "NoSuchBucket":
+                return False
+            raise to_store_error(RequestKind.DELETE, key, error.verdict) from error
+        return True
+
     def delete_many(self, keys: Sequence[str]) -> None:
         if self._is_memory:
             for key in keys:

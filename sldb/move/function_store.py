@@ -94,6 +94,9 @@ class FunctionStore:
     def delete(self, key: str) -> None:
         _refuse(key)
 
+    def delete_version(self, key: str, etag: str) -> bool:  # noqa: ARG002 - as above
+        _refuse(key)
+
     def delete_many(self, keys: Sequence[str]) -> None:
         for key in keys:
             _refuse(key)

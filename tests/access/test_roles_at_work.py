@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 
 from lambda_handlers.log import Log
 from lambda_handlers.settings import Settings
-from lambda_handlers.shared.lock_holder import Holder, encode_held
+from lambda_handlers.shared.lock_holder import Holder, encode_held, encode_released, lock_key
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from sldb.emulator.calls.call import DEFAULT_REGION
 from sldb.emulator.front.server import Emulator
@@ -232,8 +232,10 @@ def frees_an_old_group(stack: Stack) -> None:
 def frees_an_old_object(stack: Stack) -> None:
     now = time.time()
     holder = Holder("0" * 32, "old", "0" * 32, now - DAY_SECONDS, "INSERT t")
-    stack.put("old/lock.json", encode_held(holder), now)
+    stack.put(lock_key("old"), encode_held(holder), now - DAY_SECONDS)
+    stack.put(lock_key("free"), encode_released("0" * 32, "free", now - DAY_SECONDS), now - DAY_SECONDS)
     assert [each["database"] for each in stack.run({}, FIX)["freed"]] == ["old"]
+    assert lock_key("free") not in stack.keys("_locks/")
 
 
 def removes_old_files(stack: Stack) -> None:

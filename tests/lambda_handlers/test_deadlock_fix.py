@@ -71,11 +71,15 @@ def lines(text: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("context", [None, Context()])
 def test_frees_the_old_and_leaves_the_young(
-    settings: Settings, context: Context | None, capsys: pytest.CaptureFixture[str]
+    settings: Settings,
+    context: Context | None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    began = time.time()
-    old = locks_at(settings, MAX_AGE + 30).acquire("old", time.time(), "INSERT users")
-    young = locks_at(settings, 0).acquire("young", time.time(), "")
+    began, passed = time.time(), MAX_AGE + 30
+    monkeypatch.setattr("lambda_handlers.deadlock_fix.Host", lambda: Host(now=lambda: time.time() + passed))
+    old = locks_at(settings, 0).acquire("old", time.time(), "INSERT users")
+    young = locks_at(settings, -passed).acquire("young", time.time() + passed, "")
     reply = handler({}, context)
     took = time.time() - began
     assert reply["statusCode"] == 200

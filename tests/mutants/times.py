@@ -161,9 +161,9 @@ MUTANTS = (
     Mutant(
         "with the s3 lock nothing is known before the first commit",
         "clock",
-        REPLICA,
-        "        if self._clock.wants_list:",
-        "        if False:",
+        "lambda_handlers/locks/s3.py",
+        "        if self._clock.latest(written_at) is not None:",
+        "        if True:",
         (COMMITS + "test_with_the_s3_lock_a_container_that_opened_the_database_before_is_not_ahead",),
     ),
     Mutant(

@@ -144,6 +144,9 @@ class FaultyStore:
     def info(self, key: str) -> ObjectInfo:
         return self._meet("info", key, lambda: self.store.info(key))
 
+    def delete_version(self, key: str, etag: str) -> bool:
+        return bool(self._meet("delete_version", key, lambda: self.store.delete_version(key, etag)))
+
     def delete_many(self, keys: Sequence[str]) -> None:
         for key in keys:
             self.delete(key)

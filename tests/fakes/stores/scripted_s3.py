@@ -158,6 +158,8 @@ class ScriptedS3:
         return Answer(200, xml.encode(), {"ETag": etag})
 
     def _delete(self, ask: Ask) -> Answer:
+        if "if-match" in ask.headers and ask.headers["if-match"] != self.objects.get(ask.key, (b"", ""))[1]:
+            return refused(412 if ask.key in self.objects else 404, "PreconditionFailed")
         keys = re.findall(r"<Key>([^<]*)</Key>", ask.body.decode()) if ask.method == "POST" else [ask.key]
         for key in keys:
             self.objects.pop(key, None)

@@ -34,7 +34,7 @@ def listed(service, **arguments):
 
 def test_none_yet(service, store):
     assert listed(service) == {}
-    store.create("locked/lock.json", b"{}")
+    store.create("locked/head.json", b"{}")
     assert listed(service) == {}
 
 

@@ -42,7 +42,7 @@ def forged(reply: Reply, key: str) -> bytes:
 
 
 FOREIGN_KEYS = [
-    "main/lock.json",
+    "_locks/main/lock.json",
     "main/head.json",
     "main/0000/0000000000000001-0000000000000001.ltx",
     "_replies/../main/head.json",

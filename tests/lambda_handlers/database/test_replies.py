@@ -306,7 +306,7 @@ def test_rows_leave_while_they_come():
     assert peak < 12_000_000
 
 
-@pytest.mark.parametrize("key", ["main/lock.json", "_replies/0123456789abcdef", "_replies/../x.jsonl.gz", ""])
+@pytest.mark.parametrize("key", ["_locks/main/lock.json", "_replies/0123456789abcdef", "_replies/../x.jsonl.gz", ""])
 def test_no_other_object_is_signed(store, key):
     reply = Reply((Result(stored=StoredRows(key, 1)),), 1, "main")
     with pytest.raises(SldbError):

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -13,8 +13,10 @@ from lambda_handlers.shared.sealed_json import unseal
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
+from tests.fakes.stores.faulty import FaultyStore
 from tests.fakes.stores.flaky import FlakyStore, WriteFault
 from tests.fakes.stores.memory import memory_store
+from tests.fakes.stores.timed import Timed
 
 MAX_AGE = 90.0
 UNCLEAR = [fault for fault in WriteFault if fault is not WriteFault.REFUSE]
@@ -95,20 +97,6 @@ class TestTheObject:
         assert body(store)["owner"] == holder.owner
 
 
-# As commit e2673fc put it.
-TAKEN_BY_VERSION_1 = b'{"owner": "abc", "created_at": %f, "doing": "INSERT users", "database": "main"}'
-RELEASED_BY_VERSION_1 = b'{"owner": null, "released": "abc", "released_at": 1.5, "database": "main"}'
-
-
-def read_by_version_1(data: bytes) -> tuple[str, float | None] | str:
-    """What the code of commit e2673fc made of a lock: its owner and time, or the nonce that released it."""
-    fields = json.loads(data)
-    owner, created_at = fields.get("owner"), fields.get("created_at")
-    if not isinstance(owner, str) or not owner:
-        return str(fields.get("released", ""))
-    return owner, created_at if isinstance(created_at, (int, float)) else None
-
-
 class TestDamage:
     def test_of_any_bit_makes_it_nobodys(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
         key = lock_key("main")
@@ -150,35 +138,6 @@ class TestDamage:
         second = make_lock(store, clock).acquire("main", clock.now(), "")
         assert lock.release(first.lock_id, "main") is False
         assert body(store)["owner"] == second.owner
-
-
-class TestTheVersionBefore:
-    def test_waits_for_this_one(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
-        holder = lock.acquire("main", clock.now(), "")
-        assert read_by_version_1(store.get(lock_key("main"))) == (holder.owner, clock.now())
-        lock.release(holder.lock_id, "main")
-        assert read_by_version_1(store.get(lock_key("main"))) == holder.lock_id
-
-    def test_is_waited_for(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
-        store.create(lock_key("main"), TAKEN_BY_VERSION_1 % clock.now())
-        with pytest.raises(SldbError) as caught:
-            lock.acquire("main", clock.now(), "")
-        assert caught.value.details["holder"]["owner"] == "abc"
-        assert lock.acquire("main", clock.now() + MAX_AGE + 2, "")  # and freed by its age
-
-    def test_leaves_a_free_lock(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
-        store.create(lock_key("main"), RELEASED_BY_VERSION_1)
-        assert lock.acquire("main", clock.now(), "")
-
-    def test_is_none_that_a_damaged_byte_makes_of_this_one(self, store: FlakyStore, clock: Clock) -> None:
-        """With its checksum's name or its version's damaged, it does not pass for one that never had them."""
-        make_lock(store, clock).acquire("main", clock.now(), "")
-        taken = store.get(lock_key("main"))
-        for name in (b'"crc32"', b'"version"'):
-            damaged = taken.replace(name, name.replace(b"r", b"p"))
-            assert read_by_version_1(damaged)  # which it would
-            store.put(lock_key("main"), damaged)
-            assert make_lock(store, clock).holders() == []
 
 
 class TestRequests:
@@ -316,28 +275,72 @@ def test_an_object_that_somebody_deleted_was_nobodys(store: FlakyStore, clock: C
     assert lock.acquire("main", clock.now() + 5, "")
 
 
-def test_sweep_does_not_free_a_lock_that_changed_hands_since_the_look(
+def taken_after(lock: ObjectLock, take: Callable[[], object]) -> None:
+    """Call `take` once, right after the next look of `lock` at the object."""
+    read = lock._read
+
+    def look(database: str) -> object:
+        lock._read = read  # type: ignore[method-assign]  # for one call
+        seen = read(database)
+        take()
+        return seen
+
+    lock._read = look  # type: ignore[method-assign, assignment]  # as above
+
+
+def test_a_sweep_does_not_free_a_lock_that_changed_hands_since_the_look(
     store: FlakyStore, clock: Clock, lock: ObjectLock
 ) -> None:
-    old = make_lock(store, clock)
+    old, holders = make_lock(store, clock), []
     old.acquire("main", clock.now(), "")
     clock.time += MAX_AGE + 1
-    (seen,) = lock._all()
-    holder = old.acquire("main", clock.now(), "")
-    lock._all = lambda: [seen]  # type: ignore[method-assign]  # as if the look came before
+    taken_after(lock, lambda: holders.append(old.acquire("main", clock.now(), "")))
     assert lock.free_expired(clock.now() + 10).freed == ()
-    assert old.holders() == [holder]
+    assert old.holders() == holders
 
 
-def test_sweep_says_what_it_could_not_do(store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
+def test_a_sweep_leaves_a_free_lock_that_was_taken_since_the_look(
+    store: FlakyStore, clock: Clock, lock: ObjectLock
+) -> None:
+    other, holders = make_lock(store, clock), []
+    other.release(other.acquire("main", clock.now(), "").lock_id, "main")
+    clock.time += MAX_AGE + 1
+    taken_after(lock, lambda: holders.append(other.acquire("main", clock.now(), "")))
+    assert lock.free_expired(clock.now() + 10).freed == ()
+    assert other.holders() == holders
+    assert other.release(holders[0].lock_id, "main")
+
+
+def test_a_sweep_reads_only_old_locks_and_deletes_free_ones(clock: Clock) -> None:
+    faulty = FaultyStore(Timed(memory_store(), clock))  # type: ignore[arg-type]  # it forwards all verbs
+    sweeper, writer = make_lock(faulty, clock), make_lock(faulty, clock)
+    for name in ("dead", "dead-too"):
+        writer.acquire(name, clock.now(), "")
+    writer.release(writer.acquire("free", clock.now(), "").lock_id, "free")
+    clock.time += MAX_AGE + 1
+    writer.acquire("young", clock.now(), "")
+    faulty.verbs()
+    sweep = sweeper.free_expired(clock.now() + 10)
+    assert sorted(holder.database for holder in sweep.freed) == ["dead", "dead-too"]
+    assert sorted(faulty.verbs()) == sorted(["list_objects", *["get_with_tag"] * 3, *["replace"] * 2, "delete_version"])
+    assert sweeper.free_expired(clock.now() + 10).checked == 3
+    assert faulty.verbs() == ["list_objects"]  # those that were freed just now are young again
+
+
+def test_a_sweep_reports_what_it_could_not_do(store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
     for name in ("a", "b", "c"):
         make_lock(store, clock).acquire(name, clock.now(), "")
     clock.time += MAX_AGE + 1
     store.faults.append(WriteFault.LOSE_REQUEST)
     sweep = lock.free_expired(clock.now() + 10)
     assert ([holder.database for holder in sweep.freed], len(sweep.failed)) == (["b", "c"], 1)
-    sweep = lock.free_expired(clock.now())
-    assert (sweep.freed, [why for _, why in sweep.failed]) == ((), ["out of time"])
+
+
+def test_a_sweep_without_time_leaves_the_rest_to_the_next(store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
+    make_lock(store, clock).acquire("a", clock.now(), "")
+    clock.time += MAX_AGE + 1
+    assert lock.free_expired(clock.now()).freed == ()
+    assert len(lock.free_expired(clock.now() + 1).freed) == 1
 
 
 WRITE_FAULTS = st.lists(st.sampled_from(WriteFault), max_size=10)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 
@@ -32,7 +31,7 @@ STACKS = st.one_of(
 
 
 def body(**fields: object) -> bytes:
-    return json.dumps(fields).encode()
+    return seal(fields, lock_key("main"))
 
 
 def held(database: str, body: bytes) -> Holder | None:
@@ -73,7 +72,7 @@ FIELDS = {"version": 2, "owner": "abc", "created_at": 100.5, "doing": "INSERT t"
 
 
 def test_a_sealed_lock_is_read_and_a_damaged_one_is_none() -> None:
-    sealed = seal(FIELDS, "main/lock.json")
+    sealed = seal(FIELDS, lock_key("main"))
     holder = held("main", sealed)
     assert holder == Holder("abc", "main", "abc", 100.5, "INSERT t")
     assert held("other", sealed) is None
@@ -86,7 +85,7 @@ def test_a_sealed_lock_is_read_and_a_damaged_one_is_none() -> None:
 def test_what_frees_it_is_sealed() -> None:
     freed = encode_released("abc", "main", 7.5)
     assert decode_object("main", freed) == LockObject(released="abc")
-    assert unseal(freed, "main/lock.json") == {
+    assert unseal(freed, lock_key("main")) == {
         "version": 2,
         "owner": None,
         "released": "abc",

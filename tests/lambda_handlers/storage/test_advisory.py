@@ -12,7 +12,7 @@ import pytest
 
 from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.log import Log
-from lambda_handlers.shared.lock_holder import lock_key
+from lambda_handlers.shared.lock_holder import LOCKS_PREFIX, lock_key
 from lambda_handlers.shared.sealed_json import seal
 from lambda_handlers.storage.freshness import RETENTION_FLOOR_SECONDS
 from lambda_handlers.storage.log.keys import (
@@ -53,7 +53,7 @@ class World:
             maintenance_key("main"),
             seal({"version": 2, "owner": "x", "expires_at": self.clock.time + LEASE_SECONDS}, maintenance_key("main")),
         )
-        self.objects = {info.key: self.store.get(info.key) for info in self.store.list_objects("main/")}
+        self.objects = {key: self.store.get(key) for key in self._keys()}
         self.strangers = {info.key: self.store.get(info.key) for info in self.store.list_objects("other/")}
         self.advisory = [key for key in self.objects if parse_ltx_key("main", key) is None]
         self.slept = self.engine()
@@ -87,13 +87,16 @@ class World:
 
     def restore(self) -> None:
         """All as it was."""
-        for info in list(self.store.list_objects("main/")):
-            if info.key not in self.objects:
-                self.store.delete(info.key)
+        for key in self._keys():
+            if key not in self.objects:
+                self.store.delete(key)
         for key, body in self.objects.items():
             if self._body(key) != body:
                 self.store.put(key, body)
         self.clock.time = self.slept_at
+
+    def _keys(self) -> list[str]:
+        return [info.key for prefix in ("main/", LOCKS_PREFIX) for info in self.store.list_objects(prefix)]
 
     def _body(self, key: str) -> bytes | None:
         try:

@@ -227,6 +227,17 @@ def test_replace_does_not_create(store: ObjectStore) -> None:
     assert keys(store, "") == []
 
 
+def test_delete_version_takes_no_later_one(store: ObjectStore) -> None:
+    first = store.create("lock.json", b"1")
+    second = store.replace("lock.json", b"2", first)
+    assert store.delete_version("lock.json", first) is False
+    assert store.get("lock.json") == b"2"
+    assert store.delete_version("lock.json", second) is True
+    assert store.delete_version("lock.json", second) is False
+    assert store.delete_version("never/there.json", second) is False
+    assert keys(store, "") == []
+
+
 def test_of_many_replaces_of_one_version_one_succeeds(store: ObjectStore) -> None:
     for number in range(10):
         key = f"head{number}.json"

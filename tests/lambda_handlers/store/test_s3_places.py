@@ -16,6 +16,7 @@ from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.log import Log
 from lambda_handlers.service import Service
 from lambda_handlers.settings import Credentials, Settings
+from lambda_handlers.shared.lock_holder import lock_key
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from lambda_handlers.store import s3 as s3_store
 from lambda_handlers.store import s3_requests
@@ -54,15 +55,15 @@ FOLDED_NEXT = 15  # transactions: the next one is folded, and puts a head
 
 
 def releases(ask: Ask) -> bool:
-    return ask.call == "REPLACE" and ask.key.endswith("lock.json") and b'"released"' in ask.body
+    return ask.call == "REPLACE" and ask.key.endswith(lock_key("main")) and b'"released"' in ask.body
 
 
 def takes(ask: Ask) -> bool:
-    return ask.call in ("CREATE", "REPLACE") and ask.key.endswith("lock.json") and b'"released"' not in ask.body
+    return ask.call in ("CREATE", "REPLACE") and ask.key.endswith(lock_key("main")) and b'"released"' not in ask.body
 
 
 IN_A_WRITE: dict[str, Place] = {
-    "look at the lock": lambda ask: ask.call == "GET" and ask.key.endswith("lock.json"),
+    "look at the lock": lambda ask: ask.call == "GET" and ask.key.endswith(lock_key("main")),
     "take the lock": takes,
     "release the lock": releases,
     "commit": lambda ask: ask.call == "CREATE" and "/0000/" in ask.key,

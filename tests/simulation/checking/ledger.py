@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from lambda_handlers.shared.lock_holder import lock_key
+from lambda_handlers.shared.lock_holder import locked_database
 from lambda_handlers.storage.log import kinds
 from lambda_handlers.storage.log.copy_mark import is_mark
 from lambda_handlers.storage.log.keys import LtxName, atlas_key, head_key, parse_ltx_key
@@ -103,6 +103,7 @@ class Ledger:
         self._retention_seconds = retention_seconds
         self._are_patient = are_patient
         self._locks: dict[str, tuple[Any, float]] = {}  # id → who took it, and the time that it tells
+        self._held: dict[str, str] = {}  # by database: the id in its lock object
 
     def log(self, database: str) -> Log:
         return self.logs.setdefault(database, Log())
@@ -119,8 +120,8 @@ class Ledger:
             key.endswith(".pages") or key in (atlas_key(database), head_key(database))
         ):
             self.log(database).advice.append((key, body, by))
-        if key == lock_key(database):
-            self._lock_written(body, by)
+        if locked := locked_database(key):
+            self._lock_written(locked, body, by)
 
     def _file_written(self, database: str, name: LtxName, body: bytes, by: Any) -> None:
         log = self.log(database)
@@ -191,11 +192,13 @@ class Ledger:
 
     # Locks
 
-    def _lock_written(self, body: bytes, by: Any) -> None:
+    def _lock_written(self, database: str, body: bytes, by: Any) -> None:
         fields = json.loads(body)
         if fields["owner"] is None:
+            self._held.pop(database, None)
             self.lock_freed(fields["released"], by)
         else:
+            self._held[database] = fields["owner"]
             self.lock_taken(fields["owner"], fields["created_at"], by)
 
     def lock_taken(self, lock_id: str, created_at: float, by: Any) -> None:
@@ -213,6 +216,8 @@ class Ledger:
         database = key.split("/", 1)[0]
         name = parse_ltx_key(database, key)
         self._history.add(by, f"deleted {key}")
+        if lock_id := self._held.pop(locked_database(key) or "", None):
+            self.lock_freed(lock_id, by)
         if name is None:
             return
         log = self.log(database)

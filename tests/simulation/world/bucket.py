@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lambda_handlers.shared.lock_holder import locked_database
 from lambda_handlers.store.protocol import (
     AlreadyExists,
     CopyOf,
@@ -111,6 +112,13 @@ class Bucket:
             self.changes[directory_of(key)] += 1
             self._versions[key].append((self._now(), None))
             self.ledger.deleted(key, by)
+
+    def delete_version(self, key: str, etag: str, by: Any) -> bool:
+        found = self.objects.get(key)
+        if found is None or found.etag != etag:
+            return False
+        self.delete(key, by)
+        return True
 
     def page(self, prefix: str, after: str | None) -> list[ObjectInfo]:
         start = max(bisect_left(self._keys, prefix), bisect_right(self._keys, after or ""))
@@ -207,6 +215,10 @@ class BucketStore:
         by = self._container.context
         self._write("delete", key, lambda: self._bucket.delete(key, by), None)
 
+    def delete_version(self, key: str, etag: str) -> bool:
+        by = self._container.context
+        return bool(self._write("delete", key, lambda: self._bucket.delete_version(key, etag, by), None))
+
     def delete_many(self, keys: Sequence[str]) -> None:
         for key in keys:
             self.delete(key)
@@ -234,7 +246,7 @@ class BucketStore:
 
         verb = "head" if of_file is Answer.SIZE else "get"
         if not key.endswith(".ltx"):
-            is_lock = key.endswith("/lock.json")
+            is_lock = locked_database(key) is not None
             return self._read(verb, key, answer, may_take(Answer.LOCK if is_lock else Answer.ADVICE))
         if key in self._doubted:
             return self._read(verb, key, answer, may_take(Answer.DOUBT), DOUBT_ATTRACTS)

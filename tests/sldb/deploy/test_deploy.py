@@ -311,7 +311,7 @@ def test_the_bucket_takes_commits_with_their_condition_only(sldb: Commands, cond
     with pytest.raises(s3.exceptions.ClientError, match="AccessDenied"):
         s3.put_object(Bucket=DATA_BUCKET, Key=key, Body=b"x", **condition)
     s3.put_object(Bucket=DATA_BUCKET, Key=key, Body=b"x", IfNoneMatch="*")
-    s3.put_object(Bucket=DATA_BUCKET, Key="databases/main/lock.json", Body=b"x")
+    s3.put_object(Bucket=DATA_BUCKET, Key="databases/_locks/main/lock.json", Body=b"x")
 
 
 @pytest.mark.long

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lambda_handlers.shared.lock_holder import Holder, encode_held, encode_released, lock_key
 from sldb.cli.main import run
 from tests.sldb.commands import DATA_BUCKET, Commands
 
@@ -71,10 +72,10 @@ def test_it_names_the_holder_of_a_security_group(sldb: Commands) -> None:
 def test_it_names_the_holder_of_a_lock_object(sldb: Commands, tmp_path: Path) -> None:
     sldb.ok("deploy", "--lock", "s3")
     sldb.put_databases(tmp_path, "main", "free")
-    taken = {"owner": "abc", "created_at": time.time(), "doing": "UPDATE t", "database": "main"}
+    taken = encode_held(Holder("abc", "main", "abc", time.time(), "UPDATE t"))
     s3 = sldb.client("s3")
-    s3.put_object(Bucket=DATA_BUCKET, Key="databases/main/lock.json", Body=json.dumps(taken))
-    s3.put_object(Bucket=DATA_BUCKET, Key="databases/free/lock.json", Body=b'{"owner": null}')
+    s3.put_object(Bucket=DATA_BUCKET, Key=f"databases/{lock_key('main')}", Body=taken)
+    s3.put_object(Bucket=DATA_BUCKET, Key=f"databases/{lock_key('free')}", Body=encode_released("abc", "free", 1.0))
     (lock,) = json.loads(sldb.ok("status", "--format", "json").out)["locks"]
     assert (lock["database"], lock["owner"], lock["doing"]) == ("main", "abc", "UPDATE t")
 

@@ -253,10 +253,11 @@ def test_a_memory_store_gives_no_addresses(service):
 def test_a_lock_is_held_while_it_is_committed(container, store, faulty, ready, tmp_path):
     from lambda_handlers.host import Host
     from lambda_handlers.locks.s3 import ObjectLock
+    from lambda_handlers.shared.lock_holder import lock_key
 
     held = []
     service = container(faulty, ObjectLock(store, Host(), max_age_seconds=90, retry_seconds=0.01))
-    faulty.plan(verb_of(ready), meanwhile(lambda: held.append(store.get("main/lock.json"))), works)
+    faulty.plan(verb_of(ready), meanwhile(lambda: held.append(store.get(lock_key("main")))), works)
     act(service, "push_commit", **ready)
     assert b"push" in held[0]
 

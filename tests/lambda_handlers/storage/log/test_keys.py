@@ -77,5 +77,5 @@ def test_what_parses_is_what_would_be_built(key: str) -> None:
 
 
 def test_the_lock_is_no_transaction() -> None:
-    assert lock_key("main") == "main/lock.json"
+    assert lock_key("main") == "_locks/main/lock.json"
     assert parse_ltx_key("main", lock_key("main")) is None

@@ -35,7 +35,7 @@ from tests.sldb.emulator.conftest import zipped
 LTX = "main/0000/0000000000000001-0000000000000001.ltx"
 PAGE_MAP = "main/0000/0000000000000001-0000000000000001.pages"
 PROGRESS = "main/0000/0000000000000001-0000000000000001.part.pages"
-HEAD, LEASE, UPLOAD, LOCK = "main/head.json", "main/maintenance.json", "main/uploads/u/1", "main/lock.json"
+HEAD, LEASE, UPLOAD, LOCK = "main/head.json", "main/maintenance.json", "main/uploads/u/1", "_locks/main/lock.json"
 ATLAS, REPLY, STREAM = "main/atlas", "_replies/0123456789abcdef", stream_key("0" * 64)
 KEY, MARKS = transactions_key(), cancel_key("0" * 32)
 EVERY_KIND = (LTX, PAGE_MAP, PROGRESS, HEAD, ATLAS, LEASE, UPLOAD, LOCK, REPLY, STREAM, MARKS, PROBE_KEY, "notes.txt")
@@ -271,7 +271,8 @@ def test_the_deadlock_fix_function_deletes_what_ages_and_nothing_else(clean: Sta
         store.create(key, b"x")
     store.delete_many([LTX, PAGE_MAP, PROGRESS])
     store.delete(UPLOAD)
-    stays = {HEAD, ATLAS, LEASE, LOCK, REPLY, STREAM, MARKS, PROBE_KEY, "notes.txt"}
+    store.delete(LOCK)
+    stays = {HEAD, ATLAS, LEASE, REPLY, STREAM, MARKS, PROBE_KEY, "notes.txt"}
     for key in stays:
         with pytest.raises(StoreError, match=r"AccessDenied|not authorized"):
             store.delete(key)

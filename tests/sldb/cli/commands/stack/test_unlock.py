@@ -17,6 +17,8 @@ import click.termui
 import pytest
 from moto import mock_aws
 
+from lambda_handlers.shared.lock_holder import lock_key
+from lambda_handlers.shared.sealed_json import seal
 from lambda_handlers.wire import SldbError
 from sldb.aws.options import AwsOptions
 from sldb.cli import streams
@@ -235,11 +237,11 @@ def test_local_targets_need_none(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 HELD = {"owner": "abc123", "created_at": 1.0, "doing": "INSERT users", "database": "main"}
-KEY = "databases/main/lock.json"
+KEY = f"databases/{lock_key('main')}"
 
 
-def put(body: object) -> None:
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+def put(body: dict[str, object] | bytes) -> None:
+    data = body if isinstance(body, bytes) else seal(body, lock_key("main"))
     client("s3").put_object(Bucket="data", Key=KEY, Body=data)
 
 
