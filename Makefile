@@ -19,6 +19,8 @@ LIST =
 EMULATOR =
 FROM =
 INTEROP := $(VENV)/interop
+PEERS := $(VENV)/peers
+SIZES = 1 100 1000
 SECURITY := $(VENV)/security
 SEED =
 GUARD_RULES =
@@ -28,11 +30,11 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo live test paths pairs histories everything interop fuzz chaos mutants check lint types template security format bench soak pictures docs site man lock dist release clean
+.PHONY: help demo live test paths pairs histories everything interop fuzz chaos mutants check lint types template security format bench bench-peers soak pictures docs site man lock dist release clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r target what; do \
-		printf '  make %-9s %s\n' "$$target" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r target what; do \
+		printf '  make %-12s %s\n' "$$target" "$$what"; done
 
 live: $(VENV)/.has-dev ## each option in your AWS account, used, measured and taken down; says the cost and asks first: make live LIST=yes
 	@$(if $(EMULATOR),$(BIN)/sldb emulator --) $(BIN)/python -m live $(if $(ACCOUNT),--account $(ACCOUNT)) $(if $(LIST),--list) $(if $(EMULATOR),--short)
@@ -96,6 +98,9 @@ format: $(VENV)/.has-dev ## rewrite the code as `make lint` wants it
 
 bench: $(VENV)/.has-dev ## what is measured, on this machine
 	@for name in startup authorizer engine page_size storage amplification transfer transfer_rows http_api queue insights express efs; do echo "== $$name"; $(BIN)/python -m "benchmarks.$$name" || exit 1; done
+
+bench-peers: $(VENV)/.has-dev $(PEERS)/.has-peers ## sldb beside other ways to keep SQLite in S3, on one simulated S3: make bench-peers SIZES="1 100"
+	$(BIN)/python -m benchmarks.peers --fresh $(SIZES)
 
 soak: $(VENV)/.has-dev ## simulated histories for a while: make soak SECONDS=600; one of them again: make soak SEED=4711
 	$(BIN)/python -m tests.simulation.soak $(if $(SEED),--seed $(SEED),--seconds $(SECONDS) $(if $(FROM),--first $(FROM)))
@@ -162,6 +167,12 @@ $(INTEROP)/.has-clients: tests/interop/clients.txt tests/interop/javascript/pack
 		--schema schema.prisma >/dev/null ) || \
 		{ echo "clients of libSQL cannot be installed: their tests will be skipped" >&2; \
 		rm -rf $(INTEROP)/clients $(INTEROP)/javascript; }
+	@touch $@
+
+$(PEERS)/.has-peers: benchmarks/peers/requirements.txt
+	@$(PYTHON) -m venv $(PEERS)
+	@$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python -r benchmarks/peers/requirements.txt 2>/dev/null || \
+		$(PEERS)/bin/python -m pip install -qq --disable-pip-version-check -r benchmarks/peers/requirements.txt
 	@touch $@
 
 # The rules of AWS Control Tower for cfn-guard are in a package for CDK, as an archive of Node: only they are taken.

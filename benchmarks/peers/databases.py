@@ -1,0 +1,41 @@
+"""The databases of the measurement: one content, as a log of sldb's and as a SQLite file. Made once, and kept."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.peers.simulator.client import ROOT
+from benchmarks.workload import container, fill
+from lambda_handlers.host import Host
+from lambda_handlers.log import Log
+from lambda_handlers.storage.upkeep.maintenance import Maintenance
+from lambda_handlers.store.directory import DirectoryStore
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    file: Path
+    log: Path  # a directory: the objects of a bucket
+
+
+def make(megabytes: int, root: Path) -> Made:
+    made = Made(root / f"{megabytes}.sqlite", root / f"{megabytes}.log")
+    if not made.file.exists():
+        shutil.rmtree(made.log, ignore_errors=True)
+        _fill(made.log, megabytes * 1_000_000)
+        pull = [sys.executable, "-m", "sldb", "--local", str(made.log), "pull", str(made.file)]
+        subprocess.run(pull, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    return made
+
+
+def _fill(log: Path, size_bytes: int) -> None:
+    """Fill a database, and run a pass of maintenance over it."""
+    store = DirectoryStore(log)
+    service = container(store)
+    fill(service, size_bytes)
+    service.close()
+    Maintenance(store, Host(), Log("error"), retention_days=30).run(Host().now() + 900, only="main")
