@@ -1,7 +1,8 @@
 """The code bundle of the functions: the server's modules and their wheels, as one zip.
 
 Its content: `lambda_handlers/**/*.py` and the contents of the wheels, without the files that a function never imports
-(tests, type stubs, command-line tools, lists of files). Licences stay.
+(tests, type stubs, command-line tools, lists of files), and without the debug information of native modules (`native`).
+Licences stay.
 
 The name of a bundle is the SHA-256 of its content (names, modes, bytes), not of the zip: versions of zlib compress
 differently, patch releases of Python compile differently, and the same code must keep its name. The zip itself has
@@ -24,6 +25,7 @@ from pathlib import Path
 import lambda_handlers
 from sldb.aws.errors import OperationFailed
 from sldb.deploy.bundle.bytecode import compiled, interpreter_of
+from sldb.deploy.bundle.native import without_debug_information
 from sldb.deploy.bundle.pins import pins_for
 from sldb.deploy.bundle.platform import Platform
 from sldb.deploy.bundle.wheels import fetch
@@ -51,7 +53,7 @@ class Entry:
 
     @property
     def mode(self) -> int:
-        return 0o755 if self.name.endswith(".so") or ".so." in self.name else 0o644
+        return 0o755 if _is_native(self.name) else 0o644
 
 
 @dataclass(frozen=True)  # no slots: the digest and the zip are made once, on first use
@@ -118,7 +120,12 @@ def _wheel_entries(wheel: Path) -> Iterator[Entry]:
         for info in archive.infolist():
             name = _installed_name(info.filename)
             if name and not info.is_dir() and not _UNUSED.search(name):
-                yield Entry(name, archive.read(info))
+                data = archive.read(info)
+                yield Entry(name, without_debug_information(data) if _is_native(name) else data)
+
+
+def _is_native(name: str) -> bool:
+    return name.endswith(".so") or ".so." in name
 
 
 def _installed_name(name: str) -> str | None:

@@ -195,5 +195,5 @@ def test_the_real_bundle_has_the_newest_wheels_and_fits(platform: Platform, tmp_
     assert "lambda_handlers/db_function.py" in found
     unused = ("/tests/", "sqlite_extra_binaries", "lz4/frame/", "apsw/_unicode.", "apsw/ext.", "obstore/fsspec.")
     assert not [name for name in found if any(each in name for each in unused)]
-    # Lambda reads it at each cold start. Wheels for Amazon Linux 2 are older, with the symbols for debuggers.
-    assert len(bundle.zip) < (13_500_000 if platform.on_amazon_linux_2 else 9_500_000)
+    # Lambda reads it at each cold start.
+    assert len(bundle.zip) < 9_500_000
