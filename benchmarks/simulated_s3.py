@@ -13,9 +13,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
-from lambda_handlers.store.protocol import ObjectInfo, ObjectStore
+from lambda_handlers.store.protocol import PAGE_KEYS, ObjectInfo, ObjectStore
 
 GET_SECONDS, PUT_SECONDS = 0.015, 0.030
 BYTES_A_SECOND = 90e6
@@ -97,10 +98,12 @@ class SimulatedS3:
         return self._ask("HEAD", GET_SECONDS, lambda: self.store.info(key))
 
     def list_objects(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
-        infos = list(self.store.list_objects(prefix, after))
-        for _ in range(0, max(1, len(infos)), 1000):
-            self._ask("LIST", PUT_SECONDS, lambda: None)
-        return iter(infos)
+        infos = self.store.list_objects(prefix, after)
+        while True:
+            page = self._ask("LIST", PUT_SECONDS, lambda: list(islice(infos, PAGE_KEYS)))
+            yield from page
+            if len(page) < PAGE_KEYS:
+                return
 
     def list_directories(self, prefix: str) -> list[str]:
         return self._ask("LIST", PUT_SECONDS, lambda: self.store.list_directories(prefix))

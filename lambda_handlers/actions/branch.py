@@ -24,7 +24,7 @@ from lambda_handlers.actions.verified_files import VerifiedFiles
 from lambda_handlers.database.errors import dropped
 from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.shared.times import utc
-from lambda_handlers.storage.listing import Listing, list_files, read_header
+from lambda_handlers.storage.listing import Listing, list_chain, list_files, read_header
 from lambda_handlers.storage.log import kinds
 from lambda_handlers.storage.log.copy_mark import is_mark
 from lambda_handlers.storage.log.keys import transaction
@@ -97,7 +97,7 @@ def _txid_to_copy(context: ActionContext, source: str, there: Listing, at: int |
             raise taken(there.database)
         if at is None:
             return begun.max_txid
-    return list_files(context.store, source).newest if at is None else context.database(source).txid_at(at)
+    return list_chain(context.store, source).newest if at is None else context.database(source).txid_at(at)
 
 
 def check_has_content(context: ActionContext, database: str, txid: Txid) -> Header:

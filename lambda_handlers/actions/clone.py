@@ -29,7 +29,7 @@ from lambda_handlers.actions.verified_files import VerifiedFiles
 from lambda_handlers.database.vanished_files import repeat_while_vanishing
 from lambda_handlers.shared.dataclasses import dataclass, replace
 from lambda_handlers.storage import verification
-from lambda_handlers.storage.listing import Listing, list_files, side_by_side
+from lambda_handlers.storage.listing import Listing, list_chain, list_files, side_by_side
 from lambda_handlers.storage.log.keys import FOLD_LEVEL, LtxName, transaction
 from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.log.ltx_encoder import encode_ltx
@@ -68,7 +68,7 @@ def copy_database(
     verified = verified or VerifiedFiles(context, source)
 
     def attempt() -> Copied:
-        listing = list_files(context.store, source)
+        listing = list_chain(context.store, source, txid)
         try:
             return _copy(context, listing, target, txid, verified)
         except NotFound:

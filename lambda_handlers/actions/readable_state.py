@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.database.errors import no_database
-from lambda_handlers.storage.listing import Listing, check_finished, list_files
+from lambda_handlers.storage.listing import Listing, check_finished, list_chain
 from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.wire import SldbError
 
 
 def check_readable(context: ActionContext, database: str, txid: Txid) -> Listing:
-    """Return the files of a database. Raises `not_found` if its state at `txid` is not available."""
-    listing = list_files(context.store, database)
+    """Return the files of a chain to a state of a database. Raises `not_found` if it is not available."""
+    listing = list_chain(context.store, database, txid)
     if not listing.sizes:
         raise no_database(database)
     if not txid or not listing.chain_to(txid):

@@ -19,7 +19,7 @@ from lambda_handlers.actions.verified_files import VerifiedFiles
 from lambda_handlers.database.errors import dropped, no_database
 from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.commit import Committed
-from lambda_handlers.storage.listing import Listing, list_files
+from lambda_handlers.storage.listing import Listing, list_chain, list_files
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import database_prefix, transaction
 from lambda_handlers.storage.log.ltx import Txid
@@ -88,7 +88,7 @@ def _verify(context: ActionContext, name: str) -> tuple[VerifiedFiles, Txid | No
     """Verify the files of a database; return them and its newest transaction, None if it has no content. Raises
     `corrupt`, with the key of a damaged file."""
     verified = VerifiedFiles(context, name)
-    listing = list_files(context.store, name)
+    listing = list_chain(context.store, name)
     if not listing.sizes:  # before a lock is taken, which may leave an object or a file
         raise no_database(name)
     try:

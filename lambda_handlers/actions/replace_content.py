@@ -20,7 +20,7 @@ from lambda_handlers.database.database import Database
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.commit import PageChanges
-from lambda_handlers.storage.listing import list_files, read_agreed_header
+from lambda_handlers.storage.listing import list_chain, read_agreed_header
 from lambda_handlers.storage.log import chain, kinds, ltx
 from lambda_handlers.storage.log.keys import SNAPSHOT_LEVEL, transaction
 from lambda_handlers.storage.log.kinds import Kind
@@ -206,7 +206,7 @@ def _pages_of(layers: Iterable[Layer], current_end: int, end: int) -> bytearray:
 
 def _layers_between(context: ActionContext, database: str, after: Txid, upto: Txid) -> list[Layer] | None:
     """Return the files from one state to the other, the first perhaps beginning earlier; None if there are none."""
-    listing = list_files(context.store, database)
+    listing = list_chain(context.store, database, upto, start=after)
     names = [name for name in listing.sizes if name.level != SNAPSHOT_LEVEL]
     plan = chain.plan(names, after, upto)
     if plan.reach != upto:

@@ -14,11 +14,12 @@ from lambda_handlers.storage.log.keys import LtxName, database_prefix, parse_ltx
 from lambda_handlers.storage.log.ltx import Header, Pgno, Txid
 from lambda_handlers.storage.log.ltx_decoder import Decoder, decode_frames
 from lambda_handlers.storage.log.ltx_index import decode_index, index_length
+from lambda_handlers.storage.log.partial_listing import WHOLE, PartialListing, Runs, has_run
 from lambda_handlers.storage.pages.head import HeadFile
 from lambda_handlers.storage.pages.page_map import PageMap
 from lambda_handlers.storage.pages.page_map_binding import decoded, unbind
 from lambda_handlers.store.errors import store_error
-from lambda_handlers.store.protocol import NotFound, ObjectStore, StoreError, Unavailable
+from lambda_handlers.store.protocol import NotFound, ObjectInfo, ObjectStore, StoreError, Unavailable
 from lambda_handlers.wire import SldbError
 
 AT_ONCE = 16  # requests in flight
@@ -31,13 +32,15 @@ U = TypeVar("U")
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The LTX files of `database`: their sizes in bytes, the ones with a page map, and their ETags."""
+    """The LTX files of `database`: their sizes in bytes, the ones with a page map, and their ETags. Perhaps not all
+    (`log.partial_listing`)."""
 
     database: str
     sizes: dict[LtxName, int]
     mapped: frozenset[LtxName]
-    stored_bytes: int  # of all objects
+    stored_bytes: int  # of all objects listed
     etags: dict[LtxName, str]  # empty if the store reports none
+    listed: Runs = WHOLE  # the transactions looked for at level 0
 
     @property
     def newest(self) -> Txid:
@@ -64,6 +67,15 @@ class Listing:
         plan = chain.plan(self._files(), 0, txid)
         return plan.files if plan.reach == txid else ()
 
+    def has_listed(self, first: Txid, end: Txid) -> bool:
+        """Return True if every transaction from `first` to before `end` was looked for at level 0."""
+        return has_run(self.listed, first, end)
+
+    def is_readable(self, txid: Txid) -> bool:
+        """Return True if there is a chain to `txid`, the last transaction of a file. Files not looked for are there: a
+        log has no gap behind its oldest base, and retention takes only older files."""
+        return bool(self.chain_to(txid)) if self.listed == WHOLE else 0 < self.oldest_readable <= txid
+
     @property
     def oldest_readable(self) -> Txid:
         """The oldest transaction with a chain to it; 0 if there is none."""
@@ -75,20 +87,55 @@ class Listing:
 
 def list_files(store: ObjectStore, database: str) -> Listing:
     """Return the files of a database. Raises SldbError `store_error`."""
+    try:
+        return _listing(database, store.list_objects(database_prefix(database)), WHOLE)
+    except StoreError as error:
+        raise store_error(error) from error
+
+
+def list_chain(store: ObjectStore, database: str, txid: Txid | None = None, start: Txid = 0) -> Listing:
+    """Return the files of a chain to `txid`, by default the newest, from `start` on; all files if there is none. Raises
+    SldbError `store_error`."""
+
+    def listed(partial: PartialListing) -> None:
+        partial.list_chain(txid, start)
+
+    return _list_part(store, database, listed)
+
+
+def list_recent(store: ObjectStore, database: str, count: int, before: Txid | None = None) -> Listing:
+    """Return the files of the newest transactions, and those of the last `count` below `before`, or below the end.
+    Raises SldbError `store_error`."""
+
+    def listed(partial: PartialListing) -> None:
+        newest = partial.list_newest(1 if before else count)
+        end = newest + 1 if before is None else min(before, newest + 1)
+        partial.list_run(max(0, end - count), end)
+
+    return _list_part(store, database, listed)
+
+
+def _list_part(store: ObjectStore, database: str, listed: Callable[[PartialListing], None]) -> Listing:
+    try:
+        partial = PartialListing(store, database)
+        listed(partial)
+    except StoreError as error:
+        raise store_error(error) from error
+    return _listing(database, partial.objects.values(), partial.listed)
+
+
+def _listing(database: str, objects: Iterable[ObjectInfo], listed: Runs) -> Listing:
     sizes: dict[LtxName, int] = {}
     etags: dict[LtxName, str] = {}
     mapped: set[LtxName] = set()
     stored_bytes = 0
-    try:
-        for info in store.list_objects(database_prefix(database)):
-            stored_bytes += info.size
-            if name := parse_ltx_key(database, info.key):
-                sizes[name], etags[name] = info.size, info.etag
-            elif name := parse_page_map_key(database, info.key):
-                mapped.add(name)
-    except StoreError as error:
-        raise store_error(error) from error
-    return Listing(database, sizes, frozenset(mapped & sizes.keys()), stored_bytes, etags)
+    for info in objects:
+        stored_bytes += info.size
+        if name := parse_ltx_key(database, info.key):
+            sizes[name], etags[name] = info.size, info.etag
+        elif name := parse_page_map_key(database, info.key):
+            mapped.add(name)
+    return Listing(database, sizes, frozenset(mapped & sizes.keys()), stored_bytes, etags, listed)
 
 
 def read_header(store: ObjectStore, database: str, name: LtxName, size: int | None = None) -> Header:

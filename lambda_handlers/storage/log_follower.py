@@ -15,6 +15,7 @@ proves nothing. The pages of the files are `local_pages`, the choice of the file
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 
 from lambda_handlers.host import Call, Host
 from lambda_handlers.shared.dataclasses import replace
@@ -26,8 +27,6 @@ from lambda_handlers.storage.log.keys import (
     SNAPSHOT_LEVEL,
     LtxName,
     database_prefix,
-    parse_ltx_key,
-    parse_page_map_key,
     transaction,
 )
 from lambda_handlers.storage.log.ltx import Txid
@@ -35,14 +34,16 @@ from lambda_handlers.storage.pages.head import HeadFile
 from lambda_handlers.storage.pages.not_mapped import NotMapped
 from lambda_handlers.storage.publishing import Publisher
 from lambda_handlers.store.errors import store_error
-from lambda_handlers.store.protocol import NotFound, ObjectStore, StoreError, date_of
+from lambda_handlers.store.protocol import NotFound, ObjectStore, StoreError
 from lambda_handlers.store_clock import StoreClock
 from lambda_handlers.wire import SldbError
+
+if TYPE_CHECKING:
+    from lambda_handlers.storage.log_lists import LogLists
 
 PROBES_AT_ONCE = 16  # transactions that are requested together, at most
 PROBES_BEFORE_CATCHING_UP = PROBES_AT_ONCE - 1  # a copy further behind reads fewer files by way of the head
 PROBE_BYTES = 1 << 20  # a larger transaction is not read whole
-UNMAPPED_BYTES = 32 << 20  # a file without page map that is larger is left out where others lead as far
 EMPTY_LISTS = 3  # one after the other, before a database counts as absent
 
 
@@ -157,10 +158,10 @@ class LogFollower:
     def _follow_list(self, upto: Txid | None) -> Txid:
         """Apply the files in a LIST, and the transactions after them. Returns the newest transaction listed."""
         listed_at = self._host.now()
-        files = self._list_from_here() if upto is None else self.list_files()
+        files = self._list_from_here() if upto is None else self._lists.chain(upto)
         for _ in range(EMPTY_LISTS - 1):  # one name, damaged in the answer, may be that of the only file
             files = files or self.list_files()
-        unmapped = {name for name, file in files.items() if not file.is_mapped and file.size > UNMAPPED_BYTES}
+        unmapped = {name for name, file in files.items() if self._lists.is_unmapped(file)}
         plan = self._plan_around(unmapped, files, upto)
         following = self._request(plan.reach + 1) if upto is None or plan.reach < upto else None
         if plan.newest < self._pages.txid:
@@ -241,7 +242,7 @@ class LogFollower:
     def _reopen(self) -> None:
         """Rebuild the copy's state from other files: fewer, or still existing ones. Its pages in the cache remain; if
         the state is not available any more, the copy is forgotten."""
-        files = self.list_files()
+        files = self._lists.chain(self._pages.txid)
         plan = chain.plan(files, 0, self._pages.txid)
         if plan.reach != self._pages.txid:
             self._pages.forget()
@@ -250,27 +251,22 @@ class LogFollower:
 
     # LISTs
 
+    @property
+    def _lists(self) -> LogLists:
+        from lambda_handlers.storage.log_lists import LogLists  # a cold start with a head needs none
+
+        return LogLists(self._store, self._clock, self._freshness, self.database)
+
     def _list_from_here(self) -> dict[LtxName, HeadFile]:
-        """Return the later files and all compacted ones; all files if those do not even lead to the copy's
-        transaction."""
+        """Return the later files and all compacted ones; those of a chain to the newest transaction if they do not even
+        lead to the copy's."""
         txid = self._pages.txid
         files = self.list_files(after=txid - 1) if txid > 1 else {}
-        return files if any(name.max_txid >= txid for name in files) else self.list_files()
+        return files if any(name.max_txid >= txid for name in files) else self._lists.chain(None)
 
     def list_files(self, after: Txid = 0) -> dict[LtxName, HeadFile]:
         """Return the database's LTX files, without level-0 files up to transaction `after`. Raises StoreError."""
-        sizes, mapped, newest = {}, set(), (0, 0.0)
-        start = transaction(after).key(self.database) if after else None
-        for info in self._store.list_objects(database_prefix(self.database), start):
-            self._clock.observe_listed(info.key, info.modified_at)
-            if name := parse_ltx_key(self.database, info.key):
-                sizes[name] = info.size
-                newest = max(newest, (name.max_txid, -info.modified_at))  # its oldest file, if there are several
-            elif name := parse_page_map_key(self.database, info.key):
-                mapped.add(name)
-        self._freshness.listed = newest[0], -newest[1]
-        self._clock.confirm(lambda key: date_of(self._store, key))
-        return {name: HeadFile(name, size, name in mapped) for name, size in sizes.items()}
+        return self._lists.files(after)
 
     # Before a commit
 

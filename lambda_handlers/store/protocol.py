@@ -139,7 +139,8 @@ class ObjectStore(Protocol):
 
     def list_objects(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
         """Return the objects below `prefix` (empty, or with a slash at its end) in order of their keys, from behind the
-        key `after`, if given. There need not be an object `after`."""
+        key `after`, if given. There need not be an object `after`. S3 is asked for `PAGE_KEYS` objects at a time, and
+        for no more than are taken."""
 
     def list_directories(self, prefix: str) -> list[str]:
         """Return the names of the directories below `prefix`, in order. Each has at least one object below it."""

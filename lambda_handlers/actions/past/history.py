@@ -20,7 +20,15 @@ from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.database.errors import no_database
 from lambda_handlers.shared.times import utc
 from lambda_handlers.sql.own import note_page
-from lambda_handlers.storage.listing import FileFacts, Listing, file_facts, list_files, side_by_side, steps_back
+from lambda_handlers.storage.listing import (
+    FileFacts,
+    Listing,
+    file_facts,
+    list_files,
+    list_recent,
+    side_by_side,
+    steps_back,
+)
 from lambda_handlers.storage.log import kinds
 from lambda_handlers.storage.log.keys import FOLD_LEVEL, LtxName
 from lambda_handlers.storage.log.kinds import Kind
@@ -38,16 +46,24 @@ def history(context: ActionContext, action: Action) -> dict[str, Any]:
     given = arguments.known(action, "limit", "before")
     limit = arguments.whole_number(given, "limit", DEFAULT_LIMIT, least=1, most=MAX_LIMIT)
     before = arguments.txid(given, "before")
-    listing = list_files(context.store, action.database)
+    listing = list_recent(context.store, action.database, limit + 1, before)
     if not listing.sizes and action.database != DEFAULT_DATABASE:
         raise no_database(action.database)
-    wanted = list(islice(steps_back(listing, listing.newest + 1 if before is None else before), limit + 1))
+    wanted = _steps(listing, before, limit + 1)
+    end = listing.newest + 1 if before is None else min(before, listing.newest + 1)
+    if not listing.has_listed(wanted[-1][0].min_txid if len(wanted) > limit else 0, end):
+        listing = list_files(context.store, action.database)
+        wanted = _steps(listing, before, limit + 1)
     try:
         entries = list(side_by_side(context.host, lambda step: entry_of(context, listing, *step), wanted[:limit]))
     except StoreError as error:
         raise store_error(error) from error
     following = wanted[limit - 1][0].min_txid if len(wanted) > limit else None
     return {"database": action.database, "txid": listing.newest, "transactions": entries, "next": following}
+
+
+def _steps(listing: Listing, before: Txid | None, count: int) -> list[tuple[LtxName, Txid]]:
+    return list(islice(steps_back(listing, listing.newest + 1 if before is None else before), count))
 
 
 def entry_of(context: ActionContext, listing: Listing, name: LtxName, txid: Txid | None = None) -> dict[str, Any]:
@@ -57,7 +73,7 @@ def entry_of(context: ActionContext, listing: Listing, name: LtxName, txid: Txid
         "txid": txid,
         "min_txid": name.min_txid,
         "bytes": listing.sizes[name],
-        "readable": bool(listing.chain_to(txid)),
+        "readable": listing.is_readable(txid),
     }
     try:
         facts = file_facts(context.store, listing, name)

@@ -25,7 +25,14 @@ from lambda_handlers.actions.readable_state import check_readable
 from lambda_handlers.actions.replace_content import Replaced, Replacing, past_of, replace_content
 from lambda_handlers.database.errors import check_txid, no_database
 from lambda_handlers.database.newest_state import check_newest
-from lambda_handlers.storage.listing import Listing, list_files, read_agreed_header, read_header, side_by_side
+from lambda_handlers.storage.listing import (
+    Listing,
+    list_files,
+    list_recent,
+    read_agreed_header,
+    read_header,
+    side_by_side,
+)
 from lambda_handlers.storage.log import kinds, steps
 from lambda_handlers.storage.log.keys import transaction
 from lambda_handlers.storage.log.kinds import Kind
@@ -65,6 +72,8 @@ class _Headers:
         self._read.update(zip(wanted, side_by_side(self._context.host, self._from_store, wanted), strict=True))
 
     def has(self, txid: Txid) -> bool:
+        if not self.listing.has_listed(txid, txid + 1):
+            self.listing = list_files(self._context.store, self.listing.database)
         return transaction(txid) in self.listing.sizes and not (txid == 1 and self.listing.has_mark)
 
     def __call__(self, txid: Txid) -> Header:
@@ -89,7 +98,7 @@ def _move(context: ActionContext, action: Action, kind: Kind) -> dict[str, Any]:
     note = arguments.note(given, context.caller.name)
     if if_txid is None and not preview:
         bad_request("arguments.if_txid", None, "the newest transaction, as a preview shows it")
-    listing = list_files(context.store, action.database)
+    listing = list_recent(context.store, action.database, LOOKED_BACK)
     if not listing.sizes:
         if action.database != DEFAULT_DATABASE:
             raise no_database(action.database)

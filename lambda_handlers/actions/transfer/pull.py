@@ -20,7 +20,7 @@ from lambda_handlers.actions.readable_state import check_readable
 from lambda_handlers.database.errors import dropped
 from lambda_handlers.database.vanished_files import repeat_while_vanishing
 from lambda_handlers.shared.times import utc
-from lambda_handlers.storage.listing import Listing, check_finished, file_facts, list_files, read_header
+from lambda_handlers.storage.listing import Listing, check_finished, file_facts, list_chain, list_files, read_header
 from lambda_handlers.storage.log import chain, ltx
 from lambda_handlers.storage.log.copy_mark import check_name
 from lambda_handlers.storage.log.keys import LtxName, database_prefix, parse_ltx_key, transaction
@@ -85,7 +85,7 @@ def pull_urls(context: ActionContext, action: Action) -> dict[str, Any]:
 def _newest(context: ActionContext, database: str) -> Txid:
     """Return the newest transaction of the unbroken log. A LIST of many pages is not a snapshot: it may have passed the
     key of n + 1 before that was created, and then find n + 2, so only a gap in a second LIST is a gap."""
-    listing = list_files(context.store, database)
+    listing = list_chain(context.store, database)
     check_finished(context.store, listing)
     plan = chain.plan(listing.sizes)
     if plan.reach < plan.newest:

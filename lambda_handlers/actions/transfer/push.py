@@ -34,7 +34,7 @@ from lambda_handlers.actions.replace_content import stamped
 from lambda_handlers.actions.transfer.pushed_schema import check_names
 from lambda_handlers.database.newest_state import check_newest
 from lambda_handlers.storage import foreign_keys
-from lambda_handlers.storage.listing import list_files, read_agreed_header, side_by_side
+from lambda_handlers.storage.listing import list_chain, read_agreed_header, side_by_side
 from lambda_handlers.storage.log import kinds
 from lambda_handlers.storage.log.keys import transaction, upload_key, upload_prefix
 from lambda_handlers.storage.log.kinds import Kind
@@ -58,7 +58,7 @@ _PUSH = re.compile(r"[0-9a-f]{14}")
 
 def push_begin(context: ActionContext, action: Action) -> dict[str, Any]:
     upload = _text(arguments.known(action, "upload"), "upload", _UPLOAD)
-    listing = list_files(context.store, action.database)
+    listing = list_chain(context.store, action.database)
     try:
         newest = newest_header(context.store, listing)
         parts = {name: info.size for name, info in _parts_there(context.store, action.database, upload).items()}

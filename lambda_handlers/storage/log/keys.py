@@ -81,6 +81,21 @@ def transaction(txid: int) -> LtxName:
     return LtxName(0, txid, txid)
 
 
+def before_transaction(database: str, txid: int) -> str:
+    """Return a string right before the keys of the level-0 file of a transaction and of its page maps, for a LIST."""
+    return f"{singles_prefix(database)}{txid:016x}"
+
+
+def singles_prefix(database: str) -> str:
+    """Return the prefix of level 0, whose keys come first in a LIST of the database."""
+    return f"{database_prefix(database)}0000/"
+
+
+def behind_singles(database: str) -> str:
+    """Return a string behind the keys of level 0 and before those of all other levels, for a LIST."""
+    return f"{database_prefix(database)}00000"
+
+
 def snapshot(txid: int) -> LtxName:
     """Return the name of the file of every page as of `txid`."""
     return LtxName(SNAPSHOT_LEVEL, 1, txid)

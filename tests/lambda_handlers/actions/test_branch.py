@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers.actions import verified_files
-from lambda_handlers.storage import log_follower, verification
+from lambda_handlers.storage import log_lists, verification
 from lambda_handlers.storage.log.keys import LtxName, snapshot, transaction
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
@@ -158,7 +158,7 @@ def test_no_page_map_is_put_beside_a_file_of_another(container, store, monkeypat
 
 def test_the_mark_stands_for_no_base_without_a_page_map(service, container, store, monkeypatch):
     """A base of transaction 1 alone has the transactions of the mark's name, and is the only one of them to read."""
-    monkeypatch.setattr(log_follower, "UNMAPPED_BYTES", 2000)
+    monkeypatch.setattr(log_lists, "UNMAPPED_BYTES", 2000)
     run(service, "CREATE TABLE t (a); INSERT INTO t VALUES (randomblob(50000))")
     run(service, "INSERT INTO t VALUES (1)")
     act(service, "branch", **{"as": "staging"})

@@ -96,7 +96,7 @@ def _make(seed: str) -> Plan:
         lock=chance.choice(LOCKS),
         retention_days=chance.choice((0.0, 0.05, 0.2)),
         cache_bytes=chance.choice((400 << 20, 1)),
-        knobs=_knobs(chance),
+        knobs=_knobs(chance) | _pages(Random(f"{seed} pages")),
         most_containers=chance.randint(2, 5),
         are_patient=chance.random() < 0.25,
         operations=_with_databases(Random(f"{seed} databases"), tuple(_operations(chance))),
@@ -125,6 +125,11 @@ def _knobs(chance: Random) -> dict[str, int]:
         # A file whose map is missing is large from there on, too.
         knobs |= {"UNMAPPED_WHOLE_BYTES": worth, "UNMAPPED_BYTES": worth, "MAPPED_RANGE_BYTES": 1000}
     return knobs
+
+
+def _pages(chance: Random) -> dict[str, int]:
+    """The keys in one answer to a LIST: a log of a few transactions is listed by parts, as one of many."""
+    return {"PAGE_KEYS": chance.choice((1000, 12, 6))}
 
 
 def _operations(chance: Random) -> Iterator[Operation]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lambda_handlers.log import Log
-from lambda_handlers.storage import log_follower
+from lambda_handlers.storage import log_lists
 from lambda_handlers.storage.log.keys import snapshot, transaction
 from lambda_handlers.storage.pages import stored_page_map
 from lambda_handlers.storage.pages.head import HeadFile
@@ -121,7 +121,7 @@ def test_a_snapshot_that_has_no_map_yet_is_left_out_where_others_lead_as_far(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pass puts the map of what it made behind it; whoever comes in between does not read gigabytes for that."""
-    monkeypatch.setattr(log_follower, "UNMAPPED_BYTES", 1 << 20)
+    monkeypatch.setattr(log_lists, "UNMAPPED_BYTES", 1 << 20)
     store = FaultyStore(memory_store())
     writer = Engine(store, tmp_path, Clock().host())
     writer.write("CREATE TABLE t (x)", "INSERT INTO t VALUES (randomblob(3000000))")
