@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -31,6 +31,7 @@ class Asked:
     ended: float
     down: int  # bytes
     up: int
+    cpu_seconds: float = 0.0  # of the store itself, in the thread that asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,11 @@ class Figures:
     def up(self) -> int:
         return sum(one.up for one in self.asked)
 
+    @property
+    def store_cpu_seconds(self) -> float:
+        """The CPU time of the store behind: what S3 does in its own machines."""
+        return sum(one.cpu_seconds for one in self.asked)
+
 
 class SimulatedS3:
     """A simulated S3 over any store. `is_slow` may be turned off while a database is being filled."""
@@ -70,6 +76,7 @@ class SimulatedS3:
         self.store = store
         self.is_slow = True
         self._asked: list[Asked] = []
+        self._etags: dict[str, str] = {}  # of what was put here: a LIST of S3 has them
         self._recording = threading.Lock()
 
     def measure(self, action: Callable[[], T]) -> tuple[T, Figures]:
@@ -101,7 +108,7 @@ class SimulatedS3:
         infos = self.store.list_objects(prefix, after)
         while True:
             page = self._ask("LIST", PUT_SECONDS, lambda: list(islice(infos, PAGE_KEYS)))
-            yield from page
+            yield from (replace(info, etag=self._etags.get(info.key, info.etag)) for info in page)
             if len(page) < PAGE_KEYS:
                 return
 
@@ -112,7 +119,8 @@ class SimulatedS3:
         return self._put(body, lambda: self.store.create(key, body))
 
     def put(self, key: str, body: bytes) -> str:
-        return self._put(body, lambda: self.store.put(key, body))
+        self._etags[key] = etag = self._put(body, lambda: self.store.put(key, body))
+        return etag
 
     def replace(self, key: str, body: bytes, etag: str) -> str:
         return self._put(body, lambda: self.store.replace(key, body, etag))
@@ -149,16 +157,17 @@ class SimulatedS3:
     ) -> T:
         began = time.perf_counter()
         self._wait(seconds / 2)
-        moved = 0
+        moved, worked = 0, time.thread_time()
         try:
             result = act()
             moved = down(result)
             return result
         finally:
+            worked = time.thread_time() - worked
             sent = up()
             self._wait(seconds / 2 + (moved + sent) / BYTES_A_SECOND)
             with self._recording:
-                self._asked.append(Asked(verb, began, time.perf_counter(), moved, sent))
+                self._asked.append(Asked(verb, began, time.perf_counter(), moved, sent, worked))
 
     def _wait(self, seconds: float) -> None:
         if self.is_slow:

@@ -3,7 +3,8 @@
     python -m benchmarks.transfer [MEGABYTES …]        default: 100; 1000 takes some minutes
 
 Each runs in a process of its own, client and commit together, so that its peak memory is its own. Requests and bytes
-are exact and repeat; times are this machine's, and contain simulated latency and the local disk in place of S3.
+are exact and repeat; times are this machine's, and contain simulated latency and the local disk in place of S3. CPU
+seconds are those of client and commit in all threads, without those of the directory in place of S3.
 """
 
 from __future__ import annotations
@@ -14,12 +15,9 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
-
-from tests.fakes.silent_progress import SilentProgress
 
 from benchmarks.simulated_s3 import BYTES_A_SECOND, SimulatedS3
 from benchmarks.workload import POST_BYTES, SCHEMA, container, show
@@ -28,10 +26,13 @@ from lambda_handlers.service import Service
 from lambda_handlers.store.directory import DirectoryStore
 from lambda_handlers.wire import Action
 from sldb.client import Client
+from sldb.progress.protocol import SILENT
 from sldb.push_pull.direct import DirectTransport
 from sldb.push_pull.pull import Pull
 from sldb.push_pull.push import Push
 from sldb.push_pull.source import open_source
+
+_OURS = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
 class _InProcess:
@@ -66,12 +67,12 @@ def transfer(what: str, root: Path, file: Path) -> dict[str, Any]:
 
     def push() -> None:
         with open_source(file) as source:
-            Push(client, transport, SilentProgress(), Host()).run(source, None, lambda _begun: None)
+            Push(client, transport, SILENT, Host()).run(source, None, lambda _begun: None)
 
     def pull() -> None:
-        Pull(client, transport, SilentProgress(), Host()).run(file.with_name("out.db"), None, replace=True, check=True)
+        Pull(client, transport, SILENT, Host()).run(file.with_name("out.db"), None, replace=True, check=True)
 
-    started = time.process_time()
+    started = _cpu_seconds()
     _, figures = store.measure(push if what == "push" else pull)
     service.close()
     return {
@@ -80,9 +81,14 @@ def transfer(what: str, root: Path, file: Path) -> dict[str, Any]:
         "up": figures.up,
         "down": figures.down,
         "seconds": figures.ms / 1000,
-        "cpu_seconds": time.process_time() - started,
+        "cpu_seconds": _cpu_seconds() - started - figures.store_cpu_seconds,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
+
+
+def _cpu_seconds() -> float:
+    """Return the CPU time of this process and of those that it started and that have ended."""
+    return sum(used.ru_utime + used.ru_stime for used in map(resource.getrusage, _OURS))
 
 
 def measure(size_bytes: int, directory: Path) -> None:
