@@ -11,9 +11,9 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.ltx import Header
 from lambda_handlers.storage.log.ltx_encoder import Encoder
+from lambda_handlers.storage.log.ltx_run import RunBuffer
 from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMap
 from lambda_handlers.storage.pages.page_map_builder import PageMapBuilder
 from lambda_handlers.storage.prepared_file import PREPARED, first_frame
@@ -26,9 +26,13 @@ _MIN_LAST_PART_BYTES = 64  # if there are several parts
 @dataclass(frozen=True, slots=True)
 class Part:
     number: int  # from 1
-    name: str
     body: bytes
     source_bytes: int  # of the SQLite file that it contains
+
+    def name(self) -> str:
+        """Compute the name, from the whole body."""
+        digest = hashlib.md5(self.body, usedforsecurity=False).hexdigest()  # S3 reports the same for what it received
+        return f"{self.number:05}-{digest}"
 
 
 class Encoding:
@@ -48,16 +52,16 @@ class Encoding:
 
     def parts(self) -> Iterator[Part]:
         """Yield the parts in order. Raises SldbError."""
-        waiting, number, counted_bytes = bytearray(), 0, 0
+        waiting, size, number, counted_bytes = list[bytes](), 0, 0, 0
         for piece in self._pieces():
-            waiting += piece
-            while len(waiting) >= PART_BYTES + _MIN_LAST_PART_BYTES:
-                body = bytes(memoryview(waiting)[:PART_BYTES])
-                del waiting[:PART_BYTES]
+            waiting.append(piece)
+            size += len(piece)
+            while size >= PART_BYTES + _MIN_LAST_PART_BYTES:
+                rest = _cut(waiting, size - PART_BYTES)
                 number, reached = number + 1, self._encoded_pages * self._source.page_size
-                yield _part(number, body, reached - counted_bytes)
-                counted_bytes = reached
-        yield _part(number + 1, bytes(waiting), self._source.size - counted_bytes)
+                yield Part(number, b"".join(waiting), reached - counted_bytes)
+                waiting, size, counted_bytes = rest, size - PART_BYTES, reached
+        yield Part(number + 1, b"".join(waiting), self._source.size - counted_bytes)
 
     @property
     def page_map(self) -> PageMap:
@@ -75,16 +79,24 @@ class Encoding:
         builder.add(frame, encoded)
         self._encoded_pages = 1
         yield encoded
-        for pgno, page in source.pages():
-            frame = ltx.compressed(pgno, page)
-            encoded = encoder.add(frame)
-            builder.add(frame, encoded)
-            self._encoded_pages = pgno
-            yield encoded
+        buffer = RunBuffer(source.page_size)
+        for pgnos in source.pages(buffer.pages):
+            run = buffer.encode(pgnos)
+            builder.add_run(run)
+            self._encoded_pages = pgnos[-1]
+            yield encoder.add_run(run)
         yield encoder.finish()
         self._page_map = builder.build(encoder.length, carry=encoder.length > MAP_WORTH_BYTES)
 
 
-def _part(number: int, body: bytes, source_bytes: int) -> Part:
-    digest = hashlib.md5(body, usedforsecurity=False).hexdigest()  # S3 reports the same for the part that it received
-    return Part(number, f"{number:05}-{digest}", body, source_bytes)
+def _cut(pieces: list[bytes], size: int) -> list[bytes]:
+    """Remove the last `size` bytes of the pieces, and return them."""
+    cut: list[bytes] = []
+    while size > 0:
+        piece = pieces.pop()
+        if len(piece) > size:
+            pieces.append(piece[:-size])
+            piece = piece[-size:]
+        cut.insert(0, piece)
+        size -= len(piece)
+    return cut

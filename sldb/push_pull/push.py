@@ -19,7 +19,7 @@ from lambda_handlers.host import Call, Host
 from lambda_handlers.wire import SldbError
 from sldb.client import Client
 from sldb.progress.protocol import Progress
-from sldb.push_pull.encoding import Encoding
+from sldb.push_pull.encoding import Encoding, Part
 from sldb.push_pull.source import Source
 from sldb.push_pull.transport import Transport
 
@@ -66,24 +66,23 @@ class Push:
     def _upload(self, encoding: Encoding, source: Source, there: dict[str, int]) -> tuple[list[str], int]:
         """Send the parts; return their names and the number of bytes sent."""
         self.progress.begin("pushing", bytes=source.size)
-        names, sent, in_flight = [], 0, deque[tuple[Call, int]]()
+        names, sent, in_flight = list[str](), 0, deque[tuple[Call, int]]()
 
         def finish_first() -> None:
-            call, size = in_flight.popleft()
-            call.result()
-            self.progress.advance(bytes=size)
+            nonlocal sent
+            call, source_bytes = in_flight.popleft()
+            name, sent_bytes = call.result()
+            names.append(name)
+            sent += sent_bytes
+            self.progress.advance(bytes=source_bytes)
+
+        def begin(part: Part) -> None:
+            call = self.host.start(lambda: self._send(encoding.upload_id, part, there))
+            in_flight.append((call, part.source_bytes))
 
         try:
             for part in encoding.parts():
-                names.append(part.name)
-                if there.get(part.name) == len(part.body):
-                    self.progress.advance(bytes=part.source_bytes)
-                    continue
-                sent += len(part.body)
-                call = self.host.start(
-                    lambda name=part.name, body=part.body: self.transport.put(encoding.upload_id, name, body)  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
-                )
-                in_flight.append((call, part.source_bytes))
+                begin(part)
                 if len(in_flight) >= PARTS_IN_FLIGHT:
                     finish_first()
             while in_flight:
@@ -95,6 +94,14 @@ class Push:
                     call.result()
             raise
         return names, sent
+
+    def _send(self, upload: str, part: Part, there: dict[str, int]) -> tuple[str, int]:
+        """Send a part unless it is there; return its name, and the number of bytes sent."""
+        name = part.name()
+        if there.get(name) == len(part.body):
+            return name, 0
+        self.transport.put(upload, name, part.body)
+        return name, len(part.body)
 
     def _commit(
         self, encoding: Encoding, source: Source, names: list[str], push: str, since: int, if_txid: int | None

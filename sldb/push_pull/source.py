@@ -1,10 +1,11 @@
 """The source of a push: a SQLite file, checked, and read page by page as of one moment.
 
-The pages come from SQLite's own backup, inside one read transaction, so the committed part of a -wal beside the file
-counts, and other programs may write meanwhile: with a WAL they continue, otherwise they wait until all is read.
-The backup writes into a file without storage (`backup_vfs`), so neither memory nor disk limits its size.
+The pages are read inside one read transaction, so the committed part of a -wal beside the file counts, and other
+programs may write meanwhile: with a WAL they continue, otherwise they wait until all is read. They come from the file
+itself if the -wal is empty (`file_pages`), else from SQLite's own backup. That writes into a file without storage
+(`backup_vfs`), so neither memory nor disk limits the size.
 
-SQLite copies pages in ascending order, and changes only page 1, which it writes at the very end. Until then
+The backup copies pages in ascending order, and changes only page 1, which it writes at the very end. Until then
 `likely_first_page` is used instead: page 1 as stored in the file, which may be older than the one in the -wal.
 
 Tables of sldb's own are left out (`own_names`): a file with such tables is copied first.
@@ -15,10 +16,11 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import apsw
 
@@ -26,6 +28,7 @@ from lambda_handlers.storage.log.ltx import Pgno, lock_page
 from lambda_handlers.wire import SldbError
 from sldb.push_pull import integrity, own_names
 from sldb.push_pull.backup_vfs import open_backup
+from sldb.push_pull.file_pages import FileTooShort, read_pages
 
 _MAX_PAGE_BYTES = 65536
 _BUSY_SECONDS, _BUSY_PAUSE_SECONDS = 30.0, 0.002
@@ -40,6 +43,7 @@ class Source:
     first_page: bytes = b""  # known after all pages have been read
     unchecked: tuple[str, ...] = ()  # tables that could not be checked, and the reasons
     _connection: apsw.Connection | None = field(default=None, repr=False)
+    _file: BinaryIO | None = field(default=None, repr=False)
 
     @property
     def size(self) -> int:
@@ -53,13 +57,34 @@ class Source:
         with _sqlite_errors(self.path):
             return own_names.find(self._connection)
 
-    def pages(self) -> Iterator[tuple[Pgno, bytes]]:
-        """Yield all pages but the first and the lock page, ascending; once. Raises SldbError."""
-        if self._connection is None:
+    def pages(self, slots: Sequence[memoryview]) -> Iterator[range]:
+        """Fill the slots, of one page each, with all pages but the first and the lock page, ascending; yield the page
+        numbers each time, consecutive and from the first slot on; once. Raises SldbError."""
+        if self._connection is None or self._file is None:
             self.first_page = self.likely_first_page
             return
         with _sqlite_errors(self.path):
-            yield from self._backed_up(self._connection)
+            if _has_frames(Path(self._connection.filename_wal)):
+                yield from self._from_backup(self._connection, slots)
+            else:
+                yield from self._from_file(self._file, slots)
+
+    def _from_file(self, file: BinaryIO, slots: Sequence[memoryview]) -> Iterator[range]:
+        file.seek(0)
+        self.first_page = file.read(self.page_size)
+        yield from read_pages(file, self.page_size, self.page_count, slots)
+
+    def _from_backup(self, connection: apsw.Connection, slots: Sequence[memoryview]) -> Iterator[range]:
+        filled = range(0)
+        for pgno, page in self._backed_up(connection):
+            if len(filled) == len(slots) or pgno != filled.stop:
+                if filled:
+                    yield filled
+                filled = range(pgno, pgno)
+            slots[len(filled)][:] = page
+            filled = range(filled.start, pgno + 1)
+        if filled:
+            yield filled
 
     def _backed_up(self, connection: apsw.Connection) -> Iterator[tuple[Pgno, bytes]]:
         skipped, expected = lock_page(self.page_size), 2
@@ -106,20 +131,24 @@ def open_source(path: Path, check: bool = True) -> Iterator[Source]:
 def _opened(path: Path, check: bool) -> Iterator[Source]:
     with ExitStack() as closing:
         with _sqlite_errors(path):
-            # Read before SQLite opens the file: closing any handle of it drops all POSIX locks of the process on it.
-            beginning = _beginning(path)
+            # Closed after SQLite has closed the file: closing any handle of it drops the locks of the process on it.
+            file = closing.enter_context(path.open("rb"))
+            beginning = file.read(_MAX_PAGE_BYTES)
             connection = _connect(path)
             closing.callback(connection.close)
             connection.execute("PRAGMA query_only = ON; BEGIN")
             page_count = _number(connection, "SELECT count(*) FROM sqlite_schema; PRAGMA page_count")
             page_size = _number(connection, "PRAGMA page_size")
+            _check_same_file(path, file)
             _check_whole_pages(path, page_size)
             unchecked = _check(path, connection) if check else ()
         if not page_count:
             yield _empty(path)
         else:
             first_page = beginning[:page_size].ljust(page_size, b"\0")
-            yield Source(path, page_size, page_count, first_page, unchecked=unchecked, _connection=connection)
+            yield Source(
+                path, page_size, page_count, first_page, unchecked=unchecked, _connection=connection, _file=file
+            )
 
 
 def _regular_file_size(path: Path) -> int:
@@ -137,7 +166,10 @@ def _regular_file_size(path: Path) -> int:
 
 
 def _has_wal(path: Path) -> bool:
-    wal = path.with_name(f"{path.name}-wal")
+    return _has_frames(path.with_name(f"{path.name}-wal"))
+
+
+def _has_frames(wal: Path) -> bool:
     return wal.exists() and wal.stat().st_size > 0
 
 
@@ -177,6 +209,12 @@ def _wait_when_busy() -> Callable[[int], bool]:
     return waits
 
 
+def _check_same_file(path: Path, file: BinaryIO) -> None:
+    """Raise `bad_request` if SQLite may have opened another file than `file`, opened by the same path before it."""
+    if not os.path.samestat(path.stat(), os.fstat(file.fileno())):
+        raise SldbError("bad_request", f"{path} was replaced while it was opened", "push again")
+
+
 def _check_whole_pages(path: Path, page_size: int) -> None:
     """Raise `bad_request` if the last page is incomplete: SQLite would fill it with zeros."""
     size = path.stat().st_size
@@ -204,15 +242,6 @@ def _number(connection: apsw.Connection, sql: str) -> int:
     return int(list(connection.execute(sql))[-1][0])
 
 
-def _beginning(path: Path) -> bytes:
-    """Return the beginning of the file, enough for the largest first page."""
-    try:
-        with path.open("rb") as file:
-            return file.read(_MAX_PAGE_BYTES)
-    except OSError as error:
-        raise SldbError("bad_request", f"{path} cannot be read: {error.strerror}") from error
-
-
 @contextmanager
 def _sqlite_errors(path: Path) -> Iterator[None]:
     """Turn SQLite's errors about the file into SldbErrors."""
@@ -231,3 +260,7 @@ def _sqlite_errors(path: Path) -> Iterator[None]:
         raise SldbError("bad_request", f"{path} is locked by another program: {error}", hint) from error
     except apsw.Error as error:
         raise SldbError("bad_request", f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise SldbError("bad_request", f"{path} cannot be read: {error.strerror}") from error
+    except FileTooShort as error:
+        raise SldbError("bad_request", f"{path} was truncated while it was read", "push a copy of it") from error

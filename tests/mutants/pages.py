@@ -7,7 +7,34 @@ from tests.mutants.mutant import STORAGE, Mutant
 LOG = "lambda_handlers/storage/"
 MERGES = ("tests/lambda_handlers/storage/upkeep/test_merge.py",)
 
+SOURCE = "sldb/push_pull/source.py"
+SOURCES = "tests/sldb/push_pull/test_source.py::"
+
 MUTANTS = (
+    Mutant(
+        "a push leaves out what only the -wal has",
+        "10",
+        SOURCE,
+        "            if _has_frames(Path(self._connection.filename_wal)):",
+        "            if False:",
+        (SOURCES + "test_what_only_the_wal_has_counts_and_what_is_not_committed_does_not",),
+    ),
+    Mutant(
+        "a push reads another file than SQLite has checked",
+        "10",
+        SOURCE,
+        "            _check_same_file(path, file)\n",
+        "",
+        (SOURCES + "test_a_file_that_is_replaced_while_it_is_opened",),
+    ),
+    Mutant(
+        "a run with page 1 carries no page of the schema",
+        "9",
+        LOG + "pages/page_map_builder.py",
+        "        if SCHEMA_ROOT in run.pgnos:  #",
+        "        if False:  #",
+        ("tests/lambda_handlers/storage/log/test_ltx_run.py",),
+    ),
     Mutant(
         "a reader believes the sizes of a head before those of a LIST",
         "9",

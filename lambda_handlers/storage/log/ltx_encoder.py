@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from fastcrc import crc64
 
 from lambda_handlers.storage.log.ltx import END_OF_PAGES, FRAME_HEADER_BYTES, Frame, Header, Pgno, compressed, seal
 from lambda_handlers.storage.log.ltx_index import append_uvarint
+
+if TYPE_CHECKING:
+    from lambda_handlers.storage.log.ltx_run import Run
 
 
 class Encoder:
@@ -32,6 +36,13 @@ class Encoder:
             append_uvarint(self._index, number)
         self.length += len(encoded)
         return encoded
+
+    def add_run(self, run: Run) -> bytes:
+        """Add the pages of a run at once."""
+        self._checksum = crc64.go_iso(run.counted, self._checksum)
+        self._index += run.index_entries(self.length)
+        self.length += len(run.frames)
+        return run.frames
 
     def finish(self) -> bytes:
         self._index.append(0)

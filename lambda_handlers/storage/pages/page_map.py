@@ -44,6 +44,7 @@ MAX_MAP_BYTES = 64 << 20  # of a map that is decoded, not compressed
 
 _MAGIC = b"SLPM"
 _VERSION = 1
+_COMPRESSION_LEVEL = 4  # a third of the default's time, for half a percent more bytes
 _HEADER = struct.Struct("<8I2Q")
 
 
@@ -116,7 +117,7 @@ class PageMap:
         arrays = (self.run_starts, self.run_lengths, self.group_starts, self.offsets, self.checksums)
         numbers = array("I", (pgno for pgno, _ in self.carried))
         parts = [_little_endian(one).tobytes() for one in (*arrays, numbers)]
-        body = zlib.compress(b"".join((*parts, *(page for _, page in self.carried))))
+        body = zlib.compress(b"".join((*parts, *(page for _, page in self.carried))), _COMPRESSION_LEVEL)
         counts = (len(self.run_starts), len(self.group_starts), len(self.checksums), len(self.carried), 0)
         header = _HEADER.pack(_VERSION, self.page_size, self.commit, *counts, self.file_bytes, self.timestamp_ms)
         return _MAGIC + struct.pack("<I", zlib.crc32(header + body)) + header + body

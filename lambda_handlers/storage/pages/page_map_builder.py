@@ -5,12 +5,18 @@ from __future__ import annotations
 import zlib
 from array import array
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from fastcrc import crc32
 
 from lambda_handlers.shared.dataclasses import dataclass, field, replace
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.ltx import Frame, Pgno
-from lambda_handlers.storage.pages.btree import SCHEMA_ROOT, children, is_interior
+from lambda_handlers.storage.pages.btree import INTERIOR_KINDS, SCHEMA_ROOT, children, is_interior
 from lambda_handlers.storage.pages.page_map import GROUP_PAGES, PageMap
+
+if TYPE_CHECKING:
+    from lambda_handlers.storage.log.ltx_run import Run
 
 MAX_GROUPS = 16_384
 CARRIED_BYTES = 512 << 10  # compressed
@@ -44,7 +50,7 @@ class PageMapBuilder:
         builder._offsets, builder._position = begun.offsets[:-1], begun.offsets[-1]
         builder._in_group = in_group
         for pgno, page in begun.carried:
-            builder._keep_if_upper(Frame(pgno, page, b""))
+            builder._keep_if_upper(pgno, page)
         if begun.run_starts:
             builder._previous = begun.run_starts[-1] + begun.run_lengths[-1] - 1
         return builder
@@ -62,21 +68,41 @@ class PageMapBuilder:
     def add(self, frame: Frame, encoded: bytes | None = None) -> None:
         """Add a frame. `encoded`: the frame's bytes in the file, if they are at hand."""
         encoded = frame.encode() if encoded is None else encoded
-        if self._previous and frame.pgno == self._previous + 1:
-            self._run_lengths[-1] += 1
-        else:
-            self._run_starts.append(frame.pgno)
-            self._run_lengths.append(1)
-        self._previous = frame.pgno
-        if self._in_group in (0, self._group_pages):
-            self._in_group = 0
-            self._group_starts.append(frame.pgno)
-            self._offsets.append(self._position)
-            self._checksums.append(0)
+        self._extend_runs(frame.pgno, 1)
+        self._begin_group_if_due(frame.pgno)
         self._in_group += 1
         self._checksums[-1] = zlib.crc32(encoded, self._checksums[-1])
         self._position += len(encoded)
-        self._keep_if_upper(frame)
+        self._keep_if_upper(frame.pgno, frame.page)
+
+    def add_run(self, run: Run) -> None:
+        """Add the frames of a run at once."""
+        self._extend_runs(run.pgnos.start, len(run.pgnos))
+        ends, first, begin = run.ends, 0, 0
+        while first < len(ends):
+            self._begin_group_if_due(run.pgnos[first])
+            last = min(len(ends), first + self._group_pages - self._in_group)
+            piece = memoryview(run.frames)[begin : ends[last - 1]]
+            self._checksums[-1] = crc32.iso_hdlc(piece, self._checksums[-1])  # faster than zlib's
+            self._position += len(piece)
+            self._in_group += last - first
+            first, begin = last, ends[last - 1]
+        self._keep_upper_pages_of(run)
+
+    def _extend_runs(self, first: int, count: int) -> None:
+        if self._previous and first == self._previous + 1:
+            self._run_lengths[-1] += count
+        else:
+            self._run_starts.append(first)
+            self._run_lengths.append(count)
+        self._previous = first + count - 1
+
+    def _begin_group_if_due(self, pgno: int) -> None:
+        if self._in_group in (0, self._group_pages):
+            self._in_group = 0
+            self._group_starts.append(pgno)
+            self._offsets.append(self._position)
+            self._checksums.append(0)
 
     def build(self, file_bytes: int, carry: bool = True) -> PageMap:
         """Return the map. `carry`: with the upper pages of the b-trees."""
@@ -95,12 +121,20 @@ class PageMapBuilder:
             tuple(self._carried()) if carry else (),
         )
 
-    def _keep_if_upper(self, frame: Frame) -> None:
-        is_upper = is_interior(frame.page, frame.pgno)
-        if frame.pgno == SCHEMA_ROOT and is_upper:
-            self._schema_pages = frozenset(children(frame.page, frame.pgno))
-        if is_upper or frame.pgno == SCHEMA_ROOT or frame.pgno in self._schema_pages:
-            self._interior[frame.pgno] = block = zlib.compress(frame.page, 1)
+    def _keep_upper_pages_of(self, run: Run) -> None:
+        pgnos = {pgno for pgno, kind in zip(run.pgnos, run.kinds, strict=True) if kind in INTERIOR_KINDS}
+        pgnos |= self._schema_pages.intersection(run.pgnos)
+        if SCHEMA_ROOT in run.pgnos:  # it tells which others belong to the schema
+            pgnos.update(run.pgnos)
+        for pgno in sorted(pgnos):
+            self._keep_if_upper(Pgno(pgno), bytes(run.page(Pgno(pgno))))
+
+    def _keep_if_upper(self, pgno: Pgno, page: bytes) -> None:
+        is_upper = is_interior(page, pgno)
+        if pgno == SCHEMA_ROOT and is_upper:
+            self._schema_pages = frozenset(children(page, pgno))
+        if is_upper or pgno == SCHEMA_ROOT or pgno in self._schema_pages:
+            self._interior[pgno] = block = zlib.compress(page, 1)
             self._interior_bytes += len(block)
             if self._interior_bytes > KEPT_BYTES:
                 self._forget_lowest()

@@ -9,12 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lambda_handlers.storage.log.ltx_run import RunBuffer
 from lambda_handlers.wire import SldbError
-from sldb.push_pull.source import open_source
+from sldb.push_pull.source import Source, open_source
 from tests.fakes.databases import sqlite_files
 from tests.fakes.databases.sqlite_files import PAGE_SIZES, Recipe
 
@@ -28,10 +30,16 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+def pages_of(source: Source) -> dict[int, bytes]:
+    """Return the pages but the first, by number."""
+    slots = RunBuffer(source.page_size).pages
+    return {pgno: bytes(slot) for pgnos in source.pages(slots) for pgno, slot in zip(pgnos, slots, strict=False)}
+
+
 def read(path: Path, check: bool = True) -> bytes:
     """Return all pages in order."""
     with open_source(path, check) as source:
-        rest = b"".join(page for _, page in source.pages())
+        rest = b"".join(pages_of(source).values())
         assert len(source.first_page) + len(rest) == source.size
         return source.first_page + rest
 
@@ -57,10 +65,58 @@ def test_what_only_the_wal_has_counts_and_what_is_not_committed_does_not(tmp_pat
     connection.execute("BEGIN")
     connection.execute("INSERT INTO t VALUES ('never')")
     with open_source(path) as source:
-        pages = dict(source.pages())
+        pages = pages_of(source)
     assert b"committed" in pages[2]
     assert b"never" not in pages[2]
     connection.close()
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_no_writer_changes_the_file_while_it_is_read(tmp_path, mode):
+    """With a WAL a writer goes on, and its checkpoints wait; without one it waits itself."""
+    path = tmp_path / "in.db"
+    writer = apsw.Connection(os.fspath(path))
+    writer.pragma("journal_mode", mode)
+    writer.execute("CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(900000))")
+    writer.execute("PRAGMA wal_checkpoint(truncate)")
+    before = path.read_bytes()
+    with open_source(path) as source:
+        slots = RunBuffer(source.page_size).pages
+        rest = b""
+        for number, pgnos in enumerate(source.pages(slots)):
+            rest += b"".join(slots[: len(pgnos)])
+            if number == 0 and mode == "wal":
+                writer.execute("UPDATE t SET x = randomblob(900000)")
+                (busy, *_) = writer.execute("PRAGMA wal_checkpoint(truncate)").fetchone()
+                assert busy
+            elif number == 0:
+                with pytest.raises(apsw.BusyError):
+                    writer.execute("UPDATE t SET x = randomblob(900000)")
+        assert number > 0
+        assert source.first_page + rest == before
+        assert b"".join(pages_of(source).values()) == before[source.page_size :]
+    writer.close()
+
+
+def test_a_file_that_is_replaced_while_it_is_opened(file, monkeypatch):
+    other = file.with_name("other.db")
+    shutil.copy(file, other)
+
+    def connect(path, **options):
+        os.replace(other, file)
+        return real(path, **options)
+
+    real = apsw.Connection
+    monkeypatch.setattr(apsw, "Connection", connect)
+    assert "replaced" in refusal(file).message
+
+
+def test_a_file_that_another_program_cuts_off_while_it_is_read(file):
+    with open_source(file) as source:
+        os.truncate(file, 8192)
+        with pytest.raises(SldbError, match="truncated while it was read") as caught:
+            pages_of(source)
+    assert caught.value.code == "bad_request"
 
 
 def test_a_wal_whose_writer_is_gone(tmp_path):
@@ -109,7 +165,7 @@ def test_nothing_is_left_beside_a_file_and_it_stays_as_it_was(tmp_path, page_siz
 
 def test_the_pages_can_be_read_again(file):
     with open_source(file) as source:
-        assert list(source.pages()) == list(source.pages())
+        assert pages_of(source) == pages_of(source)
 
 
 def test_what_is_not_there_or_no_file(tmp_path):
