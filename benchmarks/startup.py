@@ -19,6 +19,7 @@ import termios
 from pathlib import Path
 
 from benchmarks.workload import best_ms, show
+from lambda_handlers.aws import trust
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -47,6 +48,8 @@ def main() -> None:
             process("-c", "import lambda_handlers.db_function") - python,
         ),
         ("… with the S3 store", process("-c", "import lambda_handlers.db_function, lambda_handlers.store.s3") - python),
+        ("the system's certificates, all of them", best_ms(lambda: trust.trusting(None), runs=10)),
+        ("… the roots of AWS among them", best_ms(trust.trusting_aws, runs=10)),
         ("sldb --version", process("-m", "sldb", "--version")),
         ('sldb --local DIR query "select 1"', local),
         ("sldb --local DIR shell, to its prompt", prompt),

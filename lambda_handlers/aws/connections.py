@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from lambda_handlers.shared import proxies
 from lambda_handlers.shared.dataclasses import dataclass
-from lambda_handlers.shared.endpoints import Endpoint
+from lambda_handlers.shared.endpoints import Endpoint, is_aws_host
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection
@@ -56,6 +56,7 @@ class Connections:
         self._idle_seconds = idle_seconds
         self._now = now
         self._context: SSLContext | None = None
+        self._is_narrow = False  # the context knows the roots of AWS alone
         self._idle: list[tuple[HTTPConnection, float]] = []  # with the time of its last answer
 
     def send(
@@ -113,6 +114,19 @@ class Connections:
             connection.close()
 
     def _connect(self, answer_seconds: float) -> HTTPConnection:
+        from ssl import SSLCertVerificationError
+
+        try:
+            return self._connect_once(answer_seconds)
+        except SSLCertVerificationError:
+            if not self._is_narrow:
+                raise
+        from lambda_handlers.aws import trust
+
+        self._context, self._is_narrow = trust.trusting(self._ca_bundle), False
+        return self._connect_once(answer_seconds)
+
+    def _connect_once(self, answer_seconds: float) -> HTTPConnection:
         from http.client import HTTPConnection
 
         from lambda_handlers.aws.tunnel import connect
@@ -129,11 +143,13 @@ class Connections:
         return f"{self.host} through the proxy {self._proxy.hostname}" if self._proxy else self.host
 
     def _certificates(self) -> SSLContext:
-        """Return the trusted certificates, which are read once because that takes 20 ms."""
-        from ssl import create_default_context
+        """Return the trusted certificates, which are read once."""
+        from lambda_handlers.aws import trust
 
         if self._context is None:
-            self._context = create_default_context(cafile=self._ca_bundle)
+            is_usual = self._ca_bundle is None and self._proxy is None and is_aws_host(self._url.hostname or "")
+            narrow = trust.trusting_aws() if is_usual else None
+            self._context, self._is_narrow = narrow or trust.trusting(self._ca_bundle), narrow is not None
         return self._context
 
 

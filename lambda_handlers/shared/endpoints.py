@@ -111,6 +111,13 @@ def is_aws_s3(endpoint_url: str, suffix: str = "") -> bool:
     return any(host.endswith(f".{domain}") and _S3_HOST.fullmatch(host[: -len(domain) - 1]) for domain in domains)
 
 
+def is_aws_host(host: str) -> bool:
+    """Return True for a host below one of the known domains of AWS."""
+    partitions = (_COMMERCIAL, *_PARTITIONS.values())
+    domains = (domain for partition in partitions for domain in (partition.suffix, partition.dual_stack_suffix))
+    return host.endswith(tuple(f".{domain}" for domain in domains))
+
+
 def has_certificates(text: bytes) -> bool:
     """Return True if a file has certificates in PEM format."""
     return b"CERTIFICATE-----" in text

@@ -91,6 +91,16 @@ MUTANTS = (
         ("tests/lambda_handlers/shared/test_proxies.py::test_every_client_goes_by_the_proxy",),
     ),
     Mutant(
+        "a host of AWS is known by the roots of AWS alone",
+        "2",
+        "lambda_handlers/aws/connections.py",
+        "            if not self._is_narrow:\n",
+        "            if self._context:\n",
+        (
+            "tests/lambda_handlers/aws/test_trust.py::test_the_roots_of_aws_are_read_first_and_all_where_they_do_not_suffice",
+        ),
+    ),
+    Mutant(
         "the functions know one partition",
         "1",
         "lambda_handlers/shared/endpoints.py",

@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 
 class Authority:
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, name: str = "Test CA") -> None:
         self._directory = directory
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Test CA")])
+        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         self._certificate = self._sign(self._name, self._key.public_key(), [], is_authority=True)
         self.bundle = directory / "ca.pem"  # whom to trust
         self.bundle.write_bytes(self._certificate.public_bytes(Encoding.PEM))
