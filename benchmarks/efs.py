@@ -141,7 +141,7 @@ def metered_kb(figures: Figures) -> tuple[float, float]:
 
 
 # By lock: the requests of a warm write to S3 (reads, writes); those of a write to EFS have its lock in them.
-WRITE_REQUESTS = {"none": (1, 1), "s3": (1, 3)}
+WRITE_REQUESTS = {"none": (0, 1), "s3": (0, 3)}
 USES = ((0.01, 0.001), (0.1, 0.01), (1.0, 0.1), (10.0, 1.0), (100.0, 10.0))  # warm reads and writes a second
 MONTH_SECONDS = 30 * 86_400
 

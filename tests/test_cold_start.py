@@ -22,8 +22,8 @@ OURS = {
         caller db_function deadline events host log resources service settings store_clock watchdog
     """,
     "lambda_handlers.database": """
-        applied_requests attached_databases database delivery errors local_copy moments newest_state parts replies
-        request_runner run vanished_files write_access writer_turns
+        applied_requests attached_databases database delivery errors local_copy moments newest_requests newest_state
+        parts replies request_runner run vanished_files write_access writer_turns
     """,
     "lambda_handlers.locks": """
         build protocol
@@ -42,8 +42,8 @@ OURS = {
         rights
     """,
     "lambda_handlers.storage": """
-        announcements commit commit_permit draft folding foreign_keys freshness local_pages log_follower publishing
-        replica time_limit vfs
+        announcements commit commit_checks commit_permit commit_times draft folding foreign_keys freshness local_pages
+        log_follower publishing replica time_limit vfs
     """,
     "lambda_handlers.storage.log": """
         chain copy_mark keys kinds ltx ltx_decoder ltx_encoder ltx_index

@@ -180,12 +180,12 @@ def test_what_a_warm_read_and_a_warm_write_ask_of_the_store(stack):
         assert seen == {"GetObject": 1}
         seen.clear()
         body = stack.run(f"UPDATE {table} SET a = 2")
-    assert seen == {"GetObject": 1, "PutObject": 1}
-    assert (body["stats"]["store_requests"], body["stats"]["store_writes"]) == (2, 1)
+    assert seen == {"PutObject": 1}
+    assert (body["stats"]["store_requests"], body["stats"]["store_writes"]) == (1, 1)
     assert body["stats"]["bytes_out"] < 10_000
     # What the README's table calls a write with the lock `none`, but for the time that it takes here.
     as_there = {**body["stats"], "ms": 100, "memory_mb": 1024, "architecture": "aarch64"}
-    assert round(estimate(as_there) * 1_000_000, 2) == 6.93
+    assert round(estimate(as_there) * 1_000_000, 2) == 6.53
     assert body["stats"]["memory_mb"] >= 128
 
 

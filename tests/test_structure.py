@@ -61,6 +61,8 @@ TESTED_IN = {
         "lambda_handlers.actions.past.history",
         "lambda_handlers.actions.readable_state",
     ),
+    "tests/lambda_handlers/database/test_trusted_copies.py": ("lambda_handlers.database.newest_requests",),
+    "tests/lambda_handlers/test_store_clock.py": ("lambda_handlers.storage.commit_times",),
     "tests/lambda_handlers/database/test_database.py": (
         "lambda_handlers.database.local_copy",
         "lambda_handlers.database.request_runner",

@@ -1,8 +1,8 @@
-"""The database: a request runs on a refreshed copy; if it writes, it runs again under the lock, and is committed.
+"""The database: one database of a container, its copies, and the requests and actions on them.
 
-A request first runs without the lock and without the right to write. If SQLite reports that a statement writes, all is
-run again from the start: under the lock, on the newest transaction, inside one SQLite transaction (`request_runner`).
-The order of writers is in `write_access`, and the record of applied requests in `applied_requests`.
+Requests on the newest state are in `newest_requests`, those on a past one in `past_reader`, and those of transactions
+over several requests in `transaction`. The order of writers is in `write_access`, and the record of applied requests in
+`applied_requests`.
 
 A request may read other databases beside its own (ATTACH); each of its runs attaches them afresh.
 """
@@ -20,6 +20,7 @@ from lambda_handlers.database.attached_databases import Readable
 from lambda_handlers.database.delivery import DIRECT, Delivery
 from lambda_handlers.database.local_copy import Copy
 from lambda_handlers.database.moments import Moments
+from lambda_handlers.database.newest_requests import NewestRequests
 from lambda_handlers.database.newest_state import NewestState
 from lambda_handlers.database.parts import Parts, Transactions
 from lambda_handlers.database.replies import Replies
@@ -27,12 +28,12 @@ from lambda_handlers.database.request_runner import RequestRunner
 from lambda_handlers.database.run import Run
 from lambda_handlers.database.vanished_files import repeat_while_vanishing
 from lambda_handlers.database.write_access import WriteAccess
-from lambda_handlers.database.writer_turns import OF_ACTION, OF_REQUEST
+from lambda_handlers.database.writer_turns import OF_ACTION
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.resources import Resources
 from lambda_handlers.sql.execution import Described
 from lambda_handlers.sql.own.request_log import Applied
-from lambda_handlers.sql.session import READ, WRITE, Mode, Session, WriteNeeded
+from lambda_handlers.sql.session import READ, WRITE, Mode, Session
 from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.replica import Gone, Replica
 from lambda_handlers.store.protocol import detail_of
@@ -65,10 +66,10 @@ class Database:
         self._applied = AppliedRequests(resources, self._newest, replies)
         self._runner = RequestRunner(self._newest, replies, self._applied, find, resources.watch)
         self.parts = Parts(resources, self._newest, self._moments, self.writes, self._applied, replies, find)
+        self._requests = NewestRequests(self.parts, self._runner)
         self._new_transactions = partial(new_transactions, self.parts)
         self._transactions: Transactions | None = None
         self.in_flight: Run | None = None
-        self._is_cold = True
 
     @property
     def size_bytes(self) -> int:
@@ -93,7 +94,7 @@ class Database:
     ) -> Reply:
         """Return the reply to a request. `invocation_id`: identifies a write without an id of its own. Raises
         SldbError; unless its details state otherwise, nothing was applied."""
-        stats = {"cold": self._is_cold, "lock_wait_ms": 0.0, "execute_ms": 0.0, "commit_ms": 0.0}
+        stats = {"cold": self._newest.is_cold, "lock_wait_ms": 0.0, "execute_ms": 0.0, "commit_ms": 0.0}
         run = self.in_flight = Run(
             request, deadline, stats, reply_limit_bytes, invocation_id, caller, self._is_reader, self._moving, delivery
         )
@@ -125,63 +126,26 @@ class Database:
     def _answer(self, run: Run) -> Reply:
         request = run.request
         if request.transaction is not None:
-            self._is_cold = False
+            self._newest.is_cold = False
             self._transactions = self._transactions or self._new_transactions()
             return self._transactions.answer(run, request.transaction)
         if request.at is not None:
             if request.min_txid:
                 self._newest.refresh(run.deadline, request.max_staleness, request.min_txid)
-            self._is_cold = False
+            self._newest.is_cold = False
             from lambda_handlers.database.past_reader import PastReader  # imports slow down cold starts
 
             return PastReader(self.parts, self._runner).answer(run, request.at)
         try:
-            return self._answer_from_newest(run, request.max_staleness)
+            return self._requests.answer(run, request.max_staleness)
         except SldbError as error:
             if not request.max_staleness or error.code not in ("sql_error", "constraint", "not_found"):
                 raise
         # An old state may lack the data of the request and, if the request is sent again, its record.
-        return self._answer_from_newest(run, 0.0)
-
-    def _answer_from_newest(self, run: Run, max_staleness: float) -> Reply:
-        """Run on the newest state, or on one checked within `max_staleness` seconds."""
-        self.refresh(run.deadline, max_staleness, run.request.min_txid)
-        try:
-            reply = self._runner.run(run, self._newest.copy, may_write=False)
-        except WriteNeeded as need:
-            return self._write(run, need.doing)
-        except SldbError:
-            self._newest.check_exists()
-            raise
-        self._newest.check_exists()
-        return reply
+        return self._requests.answer(run, 0.0)
 
     def refresh(self, deadline: Deadline, max_staleness: float, min_txid: Txid = 0) -> None:
         self._newest.refresh(deadline, max_staleness, min_txid)
-        self._is_cold = False
-
-    def _write(self, run: Run, doing: str) -> Reply:
-        request = run.request
-        run.check_may_write(doing)
-        run.caller.require(self.name, writes=True)
-        self._newest.check_may_create(request.create)  # before the lock is taken, which may leave an object or a file
-        if request.dry_run:
-            return self._run_writing(run)
-        started = run.deadline.now()
-        with self.writes.locked(doing, run.deadline) as holder:
-            run.lock_id = holder.lock_id
-            run.stats["lock_wait_ms"] = run.ms_since(started)
-            return self._write_locked(run)
-
-    def _write_locked(self, run: Run) -> Reply:
-        # Without a lock nothing has passed since the refresh that this request began with, unless it accepted a stale
-        # one. With a lock, another writer may have come and gone while this one waited.
-        if self._resources.has_lock or run.request.max_staleness:
-            self._newest.refresh(run.deadline)
-        return self.writes.commit(lambda: self._run_writing(run), run.deadline, OF_REQUEST, run.stats)
-
-    def _run_writing(self, run: Run) -> Reply:
-        return self._runner.run(run, self._newest.copy, may_write=True)
 
     # For requests that attach it
 

@@ -15,6 +15,7 @@ class NewestState:
         self.database = database
         self.copy = copy
         self._retention_days = retention_days
+        self.is_cold = True  # no request has found it yet
 
     @property
     def replica(self) -> Replica:
@@ -25,11 +26,26 @@ class NewestState:
         transaction `min_txid`. Raises SldbError, `not_found` if the log does not have that."""
         deadline.check_cancelled()
         self.replica.refresh(max_staleness, deadline.at)
+        self.is_cold = False
         if self.replica.txid < min_txid and max_staleness:
             self.replica.refresh(0.0, deadline.at)
         if self.replica.txid < min_txid:
             self.check_exists()
             raise not_there_yet(self.database, self.replica.txid, min_txid)
+
+    def trust(self, deadline: Deadline, min_txid: Txid = 0) -> bool:
+        """Let a request that begins with a write use the copy without asking for newer transactions: its commit
+        succeeds only if there are none. Returns False if the copy must be refreshed. Raises `cancelled`."""
+        deadline.check_cancelled()
+        return self.replica.txid >= min_txid and self.replica.trust()
+
+    def has_news(self, deadline: Deadline, max_staleness: float = 0.0) -> bool:
+        """Return True if the request that trusts the copy has made no commit on it, and the copy was not the newest: it
+        is now. One checked within `max_staleness` seconds counts as the newest. Raises SldbError."""
+        before = self.replica.txid
+        if self.replica.is_trusted:
+            self.refresh(deadline, max_staleness)
+        return self.replica.txid != before
 
     def check_exists(self, replica: Replica | None = None) -> None:
         """Raise `not_found` for a database dropped or never written to; only the default one may be read before its

@@ -11,8 +11,11 @@ from lambda_handlers.database.delivery import DIRECT, Delivery
 from lambda_handlers.database.errors import only_reads, read_only
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.shared.dataclasses import dataclass
+from lambda_handlers.sql.script import first_word
 from lambda_handlers.storage.vfs import DraftVFS
 from lambda_handlers.wire import Request
+
+_WRITES = frozenset(("ALTER", "BEGIN", "CREATE", "DELETE", "DROP", "INSERT", "REPLACE", "UPDATE"))
 
 
 @dataclass(slots=True)
@@ -33,6 +36,17 @@ class Run:
     def may_write(self) -> bool:
         """True if nothing forbids the request to write to its database."""
         return not self.is_reader and not self.request.read_only and self.caller.may_write
+
+    @property
+    def begins_with_write(self) -> bool:
+        """True if the request begins with a write, as far as its text shows, and what it finds matters only together
+        with its commit. Attached databases have no commit of their own."""
+        request = self.request
+        is_conditional = request.if_txid is not None or request.expect is not None
+        if not self.may_write or is_conditional or request.dry_run or request.careful or not request.statements:
+            return False
+        texts = [statement.query for statement in request.statements]
+        return first_word(texts[0]) in _WRITES and not any("attach" in text.lower() for text in texts)
 
     def check_may_write(self, doing: object) -> None:
         """Raise `read_only` if the function only reads, or the request may not write."""

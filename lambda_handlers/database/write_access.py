@@ -38,6 +38,7 @@ class WriteAccess:
         self._resources = resources
         self._host = resources.host
         self._replica = replica
+        self.has_waited = False  # for the lock that was taken last
         self._turns = Turns(resources.store, resources.host, resources.log, is_on=not resources.has_lock)
 
     @contextmanager
@@ -51,7 +52,7 @@ class WriteAccess:
 
     def _acquire(self, doing: str, deadline: Deadline) -> Holder:
         lock, log = self._resources.lock, self._resources.log
-        freed_before = lock.freed_stale
+        freed_before, self.has_waited = lock.freed_stale, False
         try:
             return lock.acquire(self._database, deadline.at, doing, self._sleep(deadline))
         finally:
@@ -138,4 +139,8 @@ class WriteAccess:
         deadline.pause(pause, self._host.sleep)
 
     def _sleep(self, deadline: Deadline) -> Callable[[float], None]:
-        return lambda seconds: deadline.pause(seconds, self._host.sleep)
+        def sleep(seconds: float) -> None:
+            self.has_waited = True
+            deadline.pause(seconds, self._host.sleep)
+
+        return sleep

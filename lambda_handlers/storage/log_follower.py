@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 
 from lambda_handlers.host import Call, Host
 from lambda_handlers.shared.dataclasses import replace
-from lambda_handlers.storage.commit import Conflict
 from lambda_handlers.storage.freshness import is_fresh
 from lambda_handlers.storage.local_pages import LocalPages
 from lambda_handlers.storage.log import chain, ltx
@@ -33,8 +32,7 @@ from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.pages.head import HeadFile
 from lambda_handlers.storage.pages.not_mapped import NotMapped
 from lambda_handlers.storage.publishing import Publisher
-from lambda_handlers.store.errors import store_error
-from lambda_handlers.store.protocol import NotFound, ObjectStore, StoreError
+from lambda_handlers.store.protocol import NotFound, ObjectStore
 from lambda_handlers.store_clock import StoreClock
 from lambda_handlers.wire import SldbError
 
@@ -267,29 +265,3 @@ class LogFollower:
     def list_files(self, after: Txid = 0) -> dict[LtxName, HeadFile]:
         """Return the database's LTX files, without level-0 files up to transaction `after`. Raises StoreError."""
         return self._lists.files(after)
-
-    # Before a commit
-
-    def check_newest(self) -> None:
-        """List to confirm the head: nothing came after the copy's transaction. Raises Conflict or SldbError
-        `store_error`."""
-        now, txid = self._host.now(), self._pages.txid
-        try:
-            newest = max((name.max_txid for name in self.list_files(after=txid)), default=txid)
-        except StoreError as error:
-            raise store_error(error) from error
-        if newest > txid:
-            self._freshness.checked_at = self._freshness.known_at = float("-inf")
-            raise Conflict(f"there is a transaction {newest}, unknown to the head")
-        self._freshness.known_at, self._freshness.is_listed = now, True
-
-    def date_of_newest(self) -> float | None:
-        """Return the date of the newest transaction's file in the store (unix seconds); None if no LIST shows it.
-        Raises SldbError `store_error`."""
-        txid = self._pages.txid
-        if self._freshness.listed[0] != txid:
-            try:
-                self.list_files(after=max(0, txid - 1))
-            except StoreError as error:
-                raise store_error(error, applied="no") from error
-        return self._freshness.listed[1] if self._freshness.listed[0] == txid else None

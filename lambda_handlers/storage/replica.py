@@ -9,7 +9,8 @@ Rules (storage invariants; each has a test that fails without it):
    known to come after n, or after an older transaction. An opening copy trusts the head for that, a copy that was
    paused only a LIST: n + 1 may have been compacted away. No commit relies on the head: the first commit lists. Age is
    wall-clock age, and is compared again when the responses are there: if the process was paused between request and
-   response, the response proves nothing.
+   response, the response proves nothing. Within that age a request may run on the copy without a check (`trust`): the
+   answer to its create decides, and without a create it checks before it replies.
 7. The local pages are disposable: after an error in the middle of applying a file they are forgotten.
 
 The pages of the copy are `local_pages`, the way to the newest transaction is `log_follower`. The pages that a
@@ -32,6 +33,8 @@ from lambda_handlers.storage.commit import (
     create_transaction,
     sender,
 )
+from lambda_handlers.storage.commit_checks import CommitChecks
+from lambda_handlers.storage.commit_times import CommitTimes
 from lambda_handlers.storage.freshness import RETENTION_FLOOR_SECONDS
 from lambda_handlers.storage.local_pages import Gone, LocalPages
 from lambda_handlers.storage.log import kinds
@@ -46,7 +49,7 @@ from lambda_handlers.storage.publishing import Publisher
 from lambda_handlers.storage.time_limit import NO_LIMIT, TimeLimit
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import ObjectStore, StoreError, Unavailable
-from lambda_handlers.store_clock import ROUNDING_SECONDS, SKEW_SECONDS, StoreClock
+from lambda_handlers.store_clock import SKEW_SECONDS, StoreClock
 from lambda_handlers.wire import SldbError
 
 if TYPE_CHECKING:
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Conflict", "Gone", "Replica", "store_error"]
 
+ASKED_BYTES = 1 << 20  # of pages: a larger transaction is not sent for an answer that a GET gives
 _NO_MARKS = Marks()
 
 
@@ -81,6 +85,8 @@ class Replica:
         self._freshness = self._pages.freshness
         self._publisher = Publisher(store, host, warn, self._pages)
         self._follower = LogFollower(store, host, self._clock, self._pages, self._publisher)
+        self._checks = CommitChecks(store, host, self._pages, self._follower)
+        self._times = CommitTimes(self._clock, self._pages, self._checks)
         self._warn = warn
         self.committed: Committed | None = None  # by this copy, most recently
 
@@ -149,7 +155,20 @@ class Replica:
             self._follower.follow(now, deadline)
         except StoreError as error:
             raise store_error(error) from error
-        self._freshness.checked_at = now
+        self._freshness.note_check(now)
+
+    def trust(self) -> bool:
+        """Let the next request use the copy without a check. Returns False if it must be refreshed: it has no pages, is
+        too old, or has lost files. An empty name may have become a copy of another database."""
+        now, freshness = self._host.now(), self._freshness
+        is_usable = self.page_count > 0 and not self._pages.wants_reopening
+        freshness.is_trusted = is_usable and freshness.may_commit(now) and freshness.is_known(now)
+        return freshness.is_trusted
+
+    @property
+    def is_trusted(self) -> bool:
+        """True if the request that uses the copy has neither checked it nor sent a commit."""
+        return self._freshness.is_trusted
 
     def open_at(self, txid: Txid, deadline: float = float("inf")) -> None:
         """Make the copy one of a past transaction. Raises `not_found` for a txid outside history, or NotMapped."""
@@ -186,61 +205,42 @@ class Replica:
 
         Raises Conflict, or SldbError `store_error` with `applied` in its details: "no", or "unknown" if the store did
         not answer."""
-        now = self._time_to_commit()
+        now = self._checks.time_to_commit()
         earliest_ms = time_ms if content_ms is None else max(self.next_time_ms(now), content_ms)
         node_id = kinds.node_id(kind, self._host.entropy(8))
         header = self._next_header(changes.page_size, changes.page_count, node_id, now, earliest_ms)
         header = replace(header, marks=marks)
         encoding = Encoding(header, changes.pages)
-        key = transaction(header.max_txid).key(self.database)
-        self._create(key, encoding, sender(self._store, key, encoding, changes.size_bytes), now)
-        self._note_commit(header, encoding.layer())
+        if self.is_trusted and changes.size_bytes > ASKED_BYTES:
+            self._checks.check_next()
+        send = sender(self._store, self._key_of(header), encoding, changes.size_bytes)
+        self._create(encoding, send, now)
         self._adopt(header, encoding.layer(), changes if keep else None, now)
         return header.max_txid
 
     def announce(self, seconds: int) -> Header:
         """Create transaction txid + 1 without changes, as an announcement of the one after it (announcements). Returns
         its header; raises as `commit` does."""
-        now = self._time_to_commit()
+        now = self._checks.time_to_commit()
         node_id = kinds.announcement_id(seconds, self._host.entropy(8))
         header = self._next_header(self.page_size, self.page_count, node_id, now)
         nothing = PageChanges(self.page_size, self.page_count, tuple)
         encoding = Encoding(header, nothing.pages)
-        key = transaction(header.max_txid).key(self.database)
-        self._create(key, encoding, sender(self._store, key, encoding, 0), now)
-        self._note_commit(header, encoding.layer())
+        self._create(encoding, sender(self._store, self._key_of(header), encoding, 0), now)
         self._adopt(header, encoding.layer(), nothing, now)
         return header
 
     def commit_prepared(self, prepared: Prepared, first_page: bytes, node_id: int, marks: Marks = _NO_MARKS) -> Txid:
         """Create transaction txid + 1 from a prepared file in the store, with this page 1 and these marks in its
         header. Raises as `commit` does."""
-        now = self._time_to_commit()
+        now = self._checks.time_to_commit()
         earliest_ms = self.next_time_ms(now)
         header = self._next_header(prepared.page_size, prepared.page_count, node_id, now, earliest_ms)
         header = replace(header, marks=marks)
         made = prepared.as_transaction(header, first_page)
-        key = transaction(header.max_txid).key(self.database)
-        self._create(key, made, lambda: made.create(self._store, key), now)
-        self._note_commit(header, made.layer)
+        self._create(made, lambda: made.create(self._store, self._key_of(header)), now)
         self._adopt(header, made.layer, None, now)
         return header.max_txid
-
-    def _time_to_commit(self) -> float:
-        """Return now, in unix seconds. Raises Conflict if the copy is too old: since its last check a frozen container
-        may have missed transactions, compacted by now."""
-        now = self._check_age()
-        if self._freshness.is_listed:
-            return now
-        self._follower.check_newest()
-        return self._check_age()
-
-    def _check_age(self) -> float:
-        now = self._host.now()
-        if not self._freshness.may_commit(now):
-            self._freshness.distrust()
-            raise Conflict("the state that the transaction began from is too old to commit on")
-        return now
 
     def _next_header(
         self, page_size: int, page_count: int, node_id: int, now: float, earliest_ms: int | None = None
@@ -251,22 +251,15 @@ class Replica:
 
     def next_time_ms(self, now: float) -> int:
         """Return the time of the next transaction (unix milliseconds), for the records in it; `now`: unix seconds.
+        Raises SldbError `store_error`."""
+        return self._times.next_ms(now)
 
-        It is after the newest one, so that a time distinguishes them. The exception is a newest time that was still in
-        the future at its arrival in the store: a clock was wrong then. Raises Conflict or SldbError."""
-        own_ms = int(self._clock.corrected(now) * 1000)
-        if self.timestamp_ms <= own_ms + SKEW_SECONDS * 1000:
-            return max(own_ms, self.timestamp_ms + 1)
-        latest = self._clock.latest(now)
-        if latest is None and (dated_at := self._follower.date_of_newest()) is not None:
-            latest = dated_at + ROUNDING_SECONDS
-            # The earlier of the two: a date may be damaged.
-            self._clock.observe_existing(min(dated_at, self.timestamp_ms / 1000), now)
-            own_ms = int(self._clock.corrected(now) * 1000)
-        is_false = latest is not None and self.timestamp_ms > (latest + SKEW_SECONDS) * 1000
-        return own_ms if is_false else self.timestamp_ms + 1
+    def _key_of(self, header: Header) -> str:
+        return transaction(header.max_txid).key(self.database)
 
-    def _create(self, key: str, ours: Ours, send: Callable[[], object], now: float) -> None:
+    def _create(self, ours: Ours, send: Callable[[], object], now: float) -> None:
+        key = self._key_of(ours.header)
+        self._freshness.is_trusted = False  # whatever the answer, a check could add nothing to it
         try:
             create_transaction(self._store, key, ours, send)
         except Conflict:
@@ -279,14 +272,13 @@ class Replica:
             self._freshness.distrust()
             doubt = Unavailable(key, "the answer came so late that it does not show whether this is in the log")
             raise store_error(doubt, applied="unknown")
+        self._freshness.note_check(now)
         self._clock.record_write(key, now)
-
-    def _note_commit(self, header: Header, layer: Layer) -> None:
-        self.committed = Committed(header.max_txid, header.timestamp_ms, layer.map.file_bytes)
 
     def _adopt(self, header: Header, layer: Layer, changes: PageChanges | None, known_at: float) -> None:
         """Bring the local copy to the transaction that was just committed. An error in here comes after the commit: the
         copy is merely a cache, and the next request opens the database again."""
+        self.committed = Committed(header.max_txid, header.timestamp_ms, layer.map.file_bytes)
         if not self._pages.adopt(layer, changes.pages() if changes else None):
             return
         try:

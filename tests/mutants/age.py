@@ -62,8 +62,9 @@ AGE = (
         "a probe counts as a LIST",
         "5",
         LOG + "replica.py",
-        "        self._freshness.checked_at = now\n\n    def open_at",
-        "        self._freshness.checked_at = self._freshness.known_at = now\n\n    def open_at",
+        "            raise store_error(error) from error\n        self._freshness.note_check(now)\n",
+        "            raise store_error(error) from error\n        self._freshness.note_check(now)\n"
+        "        self._freshness.known_at = now\n",
         (STORAGE + "test_freshness.py::test_half_the_floor_after_the_last_list_it_lists_again",),
     ),
     Mutant(
@@ -125,8 +126,8 @@ AGE = (
     Mutant(
         "a commit on the word of the head",
         "5",
-        LOG + "replica.py",
-        "            return now\n        self._follower.check_newest()\n",
+        LOG + "commit_checks.py",
+        "            return now\n        self.check_listed()\n",
         "            return now\n",
         (
             "tests/lambda_handlers/storage/pages/test_head.py::test_a_cold_writer_on_files_that_are_all_there_loses_no_write",
@@ -135,7 +136,7 @@ AGE = (
     Mutant(
         "what the LIST finds behind the head does not matter",
         "5",
-        LOG + "log_follower.py",
+        LOG + "commit_checks.py",
         "        if newest > txid:\n",
         "        if False:\n",
         (
@@ -207,8 +208,8 @@ AGE = (
         "age counts from the answer",
         "5",
         LOG + "replica.py",
-        "        self._freshness.checked_at = now\n\n    def open_at",
-        "        self._freshness.checked_at = self._host.now()\n\n    def open_at",
+        "            raise store_error(error) from error\n        self._freshness.note_check(now)\n",
+        "            raise store_error(error) from error\n        self._freshness.note_check(self._host.now())\n",
         (STORAGE + "test_freshness.py::test_staleness_counts_from_the_question_not_from_the_answer",),
     ),
     Mutant(

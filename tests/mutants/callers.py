@@ -89,8 +89,8 @@ WRITES = (
     Mutant(
         "a reader writes",
         "callers",
-        HANDLERS + "database/database.py",
-        "        run.caller.require(self.name, writes=True)\n",
+        HANDLERS + "database/newest_requests.py",
+        "        run.caller.require(self._newest.database, writes=True)\n",
         "",
         (ATTACKS + "test_have_a_lock_taken_with_the_right_to_read",),
     ),

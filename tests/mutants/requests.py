@@ -132,11 +132,11 @@ ONCE = (
         ),
     ),
     Mutant(
-        "under the lock nobody looks again",
+        "a stale copy is written on without a look",
         "once",
-        HANDLERS + "database/database.py",
-        "        if self._resources.has_lock or run.request.max_staleness:\n            self._newest.refresh(",
-        "        if False:\n            self._newest.refresh(",
+        HANDLERS + "database/newest_requests.py",
+        "        if self._writes.has_waited or is_stale:",
+        "        if self._writes.has_waited:",
         (
             "tests/lambda_handlers/database/test_conditions.py::test_if_txid_is_decided_on_the_newest_transaction_even_from_a_stale_copy",
         ),

@@ -21,10 +21,12 @@ from tests.mutants import (
     tokens,
 )
 from tests.mutants.api import fronts, http, queues
+from tests.mutants.writes import trust
 
 MUTANTS = (
     *commit.MUTANTS,
     *age.MUTANTS,
+    *trust.MUTANTS,
     *copies.MUTANTS,
     *pages.MUTANTS,
     *requests.MUTANTS,

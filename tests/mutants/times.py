@@ -7,6 +7,7 @@ from tests.mutants.mutant import Mutant
 HISTORY = "lambda_handlers/storage/log/timeline.py"
 CLOCK = "lambda_handlers/store_clock.py"
 REPLICA = "lambda_handlers/storage/replica.py"
+TIMES = "lambda_handlers/storage/commit_times.py"
 COMMITS = "tests/lambda_handlers/test_store_clock.py::"
 TESTS = "tests/lambda_handlers/storage/log/test_timeline.py::"
 DATABASE_TESTS = "tests/lambda_handlers/database/test_database.py::"
@@ -169,24 +170,24 @@ MUTANTS = (
     Mutant(
         "what comes after a clock that was ahead has its time",
         "clock",
-        REPLICA,
-        "        return own_ms if is_false else self.timestamp_ms",
-        "        return self.timestamp_ms",
+        TIMES,
+        "        return own_ms if is_false else newest_ms",
+        "        return newest_ms",
         (COMMITS + "test_the_next_write_has_its_own_time_again",),
     ),
     Mutant(
         "a clock that is behind tells what time it is",
         "clock",
-        REPLICA,
-        "            self._clock.observe_existing(min(dated_at, self.timestamp_ms / 1000), now)",
+        TIMES,
+        "            self._clock.observe_existing(min(dated_at, newest_ms / 1000), now)",
         "            pass",
         (COMMITS + "test_a_clock_that_is_behind_has_its_requests_remembered",),
     ),
     Mutant(
         "one date that is wrong takes a clock along",
         "clock",
-        REPLICA,
-        "observe_existing(min(dated_at, self.timestamp_ms / 1000), now)",
+        TIMES,
+        "observe_existing(min(dated_at, newest_ms / 1000), now)",
         "observe_existing(dated_at, now)",
         (COMMITS + "test_one_date_that_is_wrong_takes_no_clock_along",),
     ),
@@ -217,9 +218,9 @@ MUTANTS = (
     Mutant(
         "transactions of one millisecond have the same time",
         "clock",
-        "lambda_handlers/storage/replica.py",
-        "            return max(own_ms, self.timestamp_ms + 1)",
-        "            return max(own_ms, self.timestamp_ms)",
+        TIMES,
+        "            return max(own_ms, newest_ms + 1)",
+        "            return max(own_ms, newest_ms)",
         ("tests/lambda_handlers/database/test_moments.py::test_transactions_of_one_millisecond_have_different_times",),
     ),
 )

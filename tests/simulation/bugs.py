@@ -20,7 +20,6 @@ from lambda_handlers.actions.past import undo as undo_action
 from lambda_handlers.aws.ec2 import Ec2Error
 from lambda_handlers.database.applied_requests import AppliedRequests
 from lambda_handlers.database.attached_databases import AttachedDatabases
-from lambda_handlers.database.database import Database
 from lambda_handlers.database.errors import changed_result
 from lambda_handlers.database.newest_state import NewestState
 from lambda_handlers.database.transaction import commit as interactive_commit
@@ -33,7 +32,8 @@ from lambda_handlers.shared.lock_holder import Holder, group_name
 from lambda_handlers.sql import pin
 from lambda_handlers.sql.own import notes, request_log
 from lambda_handlers.storage import commit, freshness, log_follower, replica, verification
-from lambda_handlers.storage.commit import PageChanges
+from lambda_handlers.storage.commit import Ours, PageChanges
+from lambda_handlers.storage.commit_checks import CommitChecks
 from lambda_handlers.storage.draft import Draft
 from lambda_handlers.storage.log import steps, timeline
 from lambda_handlers.storage.log.keys import LtxName
@@ -145,9 +145,9 @@ def _() -> list[Patch]:
 
 @bug("the loser of a race commits its pages above the winner's", 100)
 def _() -> list[Patch]:
-    def create(self: Replica, key: str, node_id: int, send: Callable[[], object]) -> None:
+    def create(self: Replica, ours: Ours, send: Callable[[], object], now: float) -> None:
         try:
-            real_create(self, key, node_id, send)
+            real_create(self, ours, send, now)
         except Conflict:
             self._pages.txid += 1
             raise _Rebase from None
@@ -284,25 +284,19 @@ def _() -> list[Patch]:
 
 @bug("a commit asks neither for news nor how old its state is", 1000, looks_from=200)
 def _() -> list[Patch]:
-    locked: set[int] = set()  # replicas whose writer has the lock
-    real_write, real_refresh = Database._write_locked, Replica.refresh
-
-    def write_locked(self: Database, run: Any) -> Any:
-        locked.add(id(self._newest.replica))
-        try:
-            return real_write(self, run)
-        finally:
-            locked.discard(id(self._newest.replica))
-
-    def refresh(self: Replica, max_staleness: float = 0.0, deadline: float = float("inf")) -> None:
-        if id(self) not in locked:
-            real_refresh(self, max_staleness, deadline)
+    def trust(self: Replica) -> bool:
+        self._freshness.is_trusted = self.page_count > 0
+        return self.is_trusted
 
     return [
-        patch.object(Replica, "_time_to_commit", lambda self: self._host.now()),
-        patch.object(Database, "_write_locked", write_locked),
-        patch.object(Replica, "refresh", refresh),
+        patch.object(CommitChecks, "time_to_commit", lambda self: self._host.now()),
+        patch.object(Replica, "trust", trust),
     ]
+
+
+@bug("what a write finds on a trusted copy is not confirmed", 100)
+def _() -> list[Patch]:
+    return [patch.object(NewestState, "has_news", lambda self, deadline, max_staleness=0.0: False)]
 
 
 @bug("a copy that stood still follows the head, however old that is", 500, looks_from=80)
@@ -320,7 +314,7 @@ def _() -> list[Patch]:
     return [
         patch.object(Publisher, "read_head", read_head),
         patch.object(LogFollower, "follow", follow),
-        patch.object(LogFollower, "check_newest", lambda self: None),
+        patch.object(CommitChecks, "check_listed", lambda self: None),
     ]
 
 

@@ -301,7 +301,9 @@ class Told:
 
     def _check_time(self) -> None:
         delivery, operation = self._delivery, self._operation
-        limit = min(operation.fields.get("timeout", operation.function_seconds), operation.function_seconds)
+        limit = operation.function_seconds
+        if not operation.by_queue:  # the time of a message itself begins under the lock
+            limit = min(limit, operation.fields.get("timeout", limit))
         took = delivery.ended_at - delivery.begun_at
         if took <= limit + LATE_SECONDS:
             return

@@ -17,6 +17,7 @@ Rows = list[tuple[Any, ...]]
 Sql = Sequence[tuple[str, Sequence[Any]]]
 
 _OURS = "_sldb_"  # tables that the product keeps in the same database
+_GROUPS = ("BEGIN", "COMMIT")  # of a request: one of all its statements
 _COUNTING = ("INSERT", "UPDATE", "DELETE")
 
 
@@ -37,6 +38,10 @@ def run(state: bytes, statements: Sql) -> Ran:
             connection.execute("BEGIN")
         rows, counts = [], []
         for query, params in statements:
+            if query in _GROUPS:
+                rows.append([])
+                counts.append(None)
+                continue
             rows.append(list(connection.execute(query, params)))
             counts.append(connection.changes() if query.lstrip().startswith(_COUNTING) else None)
         if not alone:

@@ -20,6 +20,8 @@ MOST_SECONDS_APART = 50  # the clocks of the two buckets; removal is refused fro
 LOCKS = ("security-group", "s3", "none")
 SHARE_WITH_DATABASES = 0.4
 FIRST_OF_DATABASES = 500  # numbers of operations on other databases, and with them
+SHARE_IN_VAIN = 0.4
+FIRST_IN_VAIN = 400  # numbers of requests that begin like a write, and may not write
 SHARE_WITH_WRONG_CLOCK = 0.25
 FIRST_OF_MOMENTS = 800  # numbers of reads of a moment, where a clock was wrong
 WRONG_SECONDS = (7200.0, 30 * 86_400.0, 3 * 365 * 86_400.0, -7200.0, -3 * 365 * 86_400.0)
@@ -99,7 +101,9 @@ def _make(seed: str) -> Plan:
         knobs=_knobs(chance) | _pages(Random(f"{seed} pages")),
         most_containers=chance.randint(2, 5),
         are_patient=chance.random() < 0.25,
-        operations=_with_databases(Random(f"{seed} databases"), tuple(_operations(chance))),
+        operations=_with_vain_writes(
+            Random(f"{seed} vain"), _with_databases(Random(f"{seed} databases"), tuple(_operations(chance)))
+        ),
     )
 
 
@@ -164,6 +168,20 @@ def _with_databases(chance: Random, operations: tuple[Operation, ...]) -> tuple[
         near = chance.choice(moments) + chance.expovariate(1.0)
         time = near if chance.random() < 0.7 else chance.uniform(begin, end)
         added.append(_operation(chance, number, max(begin, time), chance.choice(kinds)))
+    return tuple(sorted((*operations, *added), key=lambda operation: operation.at))
+
+
+def _with_vain_writes(chance: Random, operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
+    """In some histories there are requests that begin like a write and then only read, or meet an error that depends on
+    the state; and others' writes that decide it."""
+    if chance.random() >= SHARE_IN_VAIN:
+        return operations
+    kinds = [kind for kind, (weight, _) in _KINDS_IN_VAIN.items() for _ in range(weight)]
+    moments = [operation.at for operation in operations]
+    added = []
+    for number in range(FIRST_IN_VAIN, FIRST_IN_VAIN + chance.randint(4, 14)):
+        time = max(4.0, chance.choice(moments)) + chance.expovariate(0.5)
+        added.append(_operation(chance, number, time, chance.choice(kinds)))
     return tuple(sorted((*operations, *added), key=lambda operation: operation.at))
 
 
@@ -479,6 +497,22 @@ def _free(chance: Random, number: int) -> dict[str, Any]:
     return _sql(("DELETE FROM item WHERE id = ?", (chance.choice(transactions.SPOTS),)))
 
 
+def _insert_once(chance: Random, number: int) -> dict[str, Any]:
+    spot = chance.choice(transactions.SPOTS)
+    return _sql(("INSERT INTO item (id, value) VALUES (?, ?)", (spot, f"once, by {number}")))
+
+
+def _read_in_group(chance: Random, number: int) -> dict[str, Any]:
+    return _sql(("BEGIN", ()), *chance.choice(READS), ("COMMIT", ()))
+
+
+_KINDS_IN_VAIN: dict[str, tuple[int, Any]] = {
+    "insert once": (4, _insert_once),
+    "occupy": (2, _occupy),
+    "free": (3, _free),
+    "read in a group": (3, _read_in_group),
+    "increment": (1, _increment),
+}
 _KINDS_OF_TRANSACTIONS: dict[str, tuple[int, Any]] = {
     "transaction": (0, _transaction),
     "increment attached": (1, _increment_attached),
@@ -503,4 +537,4 @@ _KINDS_OF_STEPS: dict[str, tuple[int, Any]] = {
     "redo": (0, lambda chance, number: steps.move(chance, number, "redo")),
     "restore here": (0, _restore_here),
 }
-_ALL_KINDS = {**_KINDS_OF_STEPS, **_KINDS_OF_TRANSACTIONS, **_KINDS_OF_DATABASES, **_KINDS}
+_ALL_KINDS = {**_KINDS_IN_VAIN, **_KINDS_OF_STEPS, **_KINDS_OF_TRANSACTIONS, **_KINDS_OF_DATABASES, **_KINDS}

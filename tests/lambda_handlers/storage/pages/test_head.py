@@ -181,7 +181,7 @@ def test_a_copy_that_slept_loses_no_write_to_a_wrong_head(
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_a_cold_writer_loses_no_write_to_a_wrong_head(world: World, wrong: Callable[[World], bytes]) -> None:
-    """Its first commit lists: the line is `self._follower.check_newest()` in Replica._time_to_commit."""
+    """Its first commit lists: the line is `self.check_listed()` in CommitChecks.time_to_commit."""
     world.store.put(transaction(4).key("main"), b"")  # what the wrong head names may even be there
     world.store.put(head_key("main"), wrong(world))
     cold = world.engine()

@@ -1,0 +1,101 @@
+"""Requests on the newest state: read without the lock; if one writes, it runs again under the lock, and is committed.
+
+A request first runs without the lock and without the right to write. If SQLite reports that a statement writes, all is
+run again from the start: under the lock, on the newest transaction, inside one SQLite transaction (`request_runner`).
+
+A request begins by asking for newer transactions. One that begins with a write does not: the create of its transaction
+shows whether there were any (invariant 5 of docs/storage.md). If it makes none (it met an error, only read, or changed
+nothing), it asks then, and runs again if there was something new. So does a writer that had to wait for the lock before
+it runs: there was another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from lambda_handlers.database.parts import Parts
+from lambda_handlers.database.request_runner import RequestRunner
+from lambda_handlers.database.run import Run
+from lambda_handlers.database.writer_turns import OF_REQUEST
+from lambda_handlers.sql.session import WriteNeeded
+from lambda_handlers.wire import Reply, SldbError
+
+T = TypeVar("T")
+
+_OF_EVERY_STATE = ("cancelled", "query_timeout", "store_error")  # errors that a newer state would not undo
+
+
+class NewestRequests:
+    def __init__(self, parts: Parts, runner: RequestRunner) -> None:
+        self._newest = parts.newest
+        self._writes = parts.writes
+        self._runner = runner
+
+    def answer(self, run: Run, max_staleness: float) -> Reply:
+        """Return the reply to a request on the newest state, or on one checked within `max_staleness` seconds. Raises
+        Gone or SldbError."""
+        min_txid = run.request.min_txid
+        if not (run.begins_with_write and self._newest.trust(run.deadline, min_txid)):
+            self._newest.refresh(run.deadline, max_staleness, min_txid)
+        try:
+            return self._on_newest(run, partial(self._read, run), max_staleness)
+        except WriteNeeded as need:
+            return self._write(run, need.doing)
+
+    def _on_newest(self, run: Run, attempt: Callable[[], T], max_staleness: float = 0.0) -> T:
+        """Return the result of `attempt`. If it trusted the copy, made no commit on it, and there was something new, it
+        is repeated. Raises what it raises."""
+        try:
+            result = attempt()
+        except SldbError as error:
+            if error.code in _OF_EVERY_STATE or not self._newest.has_news(run.deadline, max_staleness):
+                raise
+        else:
+            if not self._newest.has_news(run.deadline, max_staleness):
+                return result
+        return attempt()
+
+    def _read(self, run: Run) -> Reply:
+        try:
+            reply = self._runner.run(run, self._newest.copy, may_write=False)
+        except SldbError:
+            self._newest.check_exists()
+            raise
+        self._newest.check_exists()
+        return reply
+
+    def _write(self, run: Run, doing: str) -> Reply:
+        run.check_may_write(doing)
+        run.caller.require(self._newest.database, writes=True)
+        # Before the lock is taken, which may leave an object or a file.
+        self._newest.check_may_create(run.request.create)
+        if run.request.dry_run:
+            return self._run_writing(run)
+        started = run.deadline.now()
+        with self._writes.locked(doing, run.deadline) as holder:
+            run.lock_id = holder.lock_id
+            run.stats["lock_wait_ms"] = run.ms_since(started)
+            return self._write_locked(run)
+
+    def _write_locked(self, run: Run) -> Reply:
+        # Without a wait nothing tells of another writer: if one has come and gone since this request asked for newer
+        # transactions, or was the newest writer itself, its create fails.
+        is_stale = run.request.max_staleness > 0 and not self._newest.replica.is_trusted
+        if self._writes.has_waited or is_stale:
+            self._newest.refresh(run.deadline)
+        run_writing = self._run_on_existing if self._newest.replica.page_count else self._run_writing
+        attempt = partial(self._on_newest, run, partial(run_writing, run))
+        return self._writes.commit(attempt, run.deadline, OF_REQUEST, run.stats)
+
+    def _run_writing(self, run: Run) -> Reply:
+        return self._runner.run(run, self._newest.copy, may_write=True)
+
+    def _run_on_existing(self, run: Run) -> Reply:
+        """Run on a database that had pages when the request began, and may have been dropped meanwhile."""
+        try:
+            return self._run_writing(run)
+        except SldbError:
+            self._newest.check_not_dropped()
+            raise
