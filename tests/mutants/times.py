@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant
 
 HISTORY = "lambda_handlers/storage/log/timeline.py"
+DATED_FILES = "lambda_handlers/storage/log/dated_files.py"
 CLOCK = "lambda_handlers/store_clock.py"
 REPLICA = "lambda_handlers/storage/replica.py"
 TIMES = "lambda_handlers/storage/commit_times.py"
@@ -25,7 +26,7 @@ MUTANTS = (
         "the dates of the store say nothing",
         "clock",
         HISTORY,
-        "        near, far = (bisect_right(self._dates, moment + slack) for slack in (-_SLACK_SECONDS, _SLACK_SECONDS))",
+        "        near, far = (self._files.end_at(moment + slack) for slack in (-_SLACK_SECONDS, _SLACK_SECONDS))",
         "        near, far = 0, 0",
         (TESTS + "test_writes_of_today_behind_one_that_says_2029_are_not_dropped",),
     ),
@@ -64,9 +65,9 @@ MUTANTS = (
     Mutant(
         "one date that is wrong is believed",
         "clock",
-        HISTORY,
-        "        self._dates = _ascending([file.dated_at for file in files])",
-        "        self._dates = [file.dated_at for file in files]",
+        DATED_FILES,
+        "        self._dates = ascending([self[number].dated_at for number in self._numbers])",
+        "        self._dates = [self[number].dated_at for number in self._numbers]",
         (TESTS + "test_one_date_that_is_wrong_misleads_nobody",),
     ),
     Mutant(
@@ -88,7 +89,7 @@ MUTANTS = (
     Mutant(
         "the mark of a copy is a transaction",
         "clock",
-        HISTORY,
+        DATED_FILES,
         "        if name is None or (name == transaction(1) and info.size == MARK_BYTES):",
         "        if name is None:",
         ("tests/lambda_handlers/actions/test_branch.py::test_the_times_of_a_branch_find_its_transactions",),

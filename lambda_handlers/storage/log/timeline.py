@@ -14,25 +14,26 @@ the files are the store's, whose clock does not step: a transaction was there at
 
 If times alone decide, up to `MAX_EXACT_TIMES` of them are read, and the newest one not after the moment counts. Among
 more, a binary search reads blocks of 16 neighbours: a step shown by less than 16 transactions does not mislead it. A
-search takes a LIST and at most `MAX_HEADERS` headers of a log of 100,000 transactions, mostly 33 of them or fewer.
+search takes at most `MAX_HEADERS` headers of a log of 100,000 transactions, mostly 33 of them or fewer. The files with
+their dates are in dated_files: a search takes one LIST of a short log, and four or five of a long one.
 
 A merged file represents only its last transaction: moments before that find the transaction before the file's first.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable
 from functools import partial
 from itertools import pairwise
 
 from lambda_handlers.host import Host
 from lambda_handlers.shared.dataclasses import dataclass
-from lambda_handlers.storage.log import file_header
-from lambda_handlers.storage.log.copy_mark import MARK_BYTES
-from lambda_handlers.storage.log.keys import LtxName, database_prefix, parse_ltx_key, transaction
+from lambda_handlers.storage.log import dated_files, file_header
+from lambda_handlers.storage.log.dated_files import DatedFile, DatedFiles
 from lambda_handlers.storage.log.ltx import Txid
-from lambda_handlers.store.protocol import ObjectStore
+from lambda_handlers.storage.log.partial_listing import PartialListing
+from lambda_handlers.store.protocol import NotFound, ObjectStore
 from lambda_handlers.store_clock import ROUNDING_SECONDS, SKEW_SECONDS
 
 BLOCK = 16  # neighbours whose headers are read at once
@@ -53,31 +54,16 @@ class Found:
 def find(store: ObjectStore, host: Host, database: str, moment_ms: int) -> Found:
     """Return the newest transaction made at `moment_ms` (unix milliseconds) or before. Raises StoreError, or SldbError
     `corrupt`."""
-    files = _list(store, database)
-    return _Search(store, host, database, files, host.now()).at(moment_ms)
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """The file of one transaction, its last."""
-
-    name: LtxName
-    size: int  # bytes
-    dated_at: float  # unix seconds, by the store's clock
-
-
-def _list(store: ObjectStore, database: str) -> list[_File]:
-    """Return one file for each transaction at the end of a file, ascending: the oldest file, which is the most
-    exact."""
-    found: dict[Txid, _File] = {}
-    for info in store.list_objects(database_prefix(database)):
-        name = parse_ltx_key(database, info.key)
-        if name is None or (name == transaction(1) and info.size == MARK_BYTES):
-            continue  # the mark of a copy is not a transaction
-        before = found.get(name.max_txid)
-        if before is None or info.modified_at < before.dated_at:
-            found[name.max_txid] = _File(name, info.size, info.modified_at)
-    return [found[txid] for txid in sorted(found)]
+    listing = PartialListing(store, database)
+    listing.list_newest(BLOCK)
+    while True:
+        files = dated_files.read(store, host, listing)
+        try:
+            return _Search(store, host, database, files, host.now()).at(moment_ms)
+        except NotFound:
+            if files.is_whole:
+                raise
+            listing.list_whole()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,31 +75,13 @@ class _Span:
         return self.begins_ms <= time_ms <= self.ends_ms
 
 
-def _ascending(dates: Sequence[float]) -> list[float]:
-    """Return the dates, with the ones out of order (fewest of all) replaced by the next one in order."""
-    if all(before <= after for before, after in pairwise(dates)):
-        return list(dates)
-    ends: list[float] = []  # the least date with which so many that ascend may end
-    lengths = []
-    for date in dates:
-        lengths.append(bisect_right(ends, date))
-        ends[lengths[-1] : lengths[-1] + 1] = [date]
-    wanted, following, found = len(ends) - 1, float("inf"), []
-    for date, length in zip(reversed(dates), reversed(lengths), strict=True):
-        if length == wanted and date <= following:
-            wanted, following = wanted - 1, date
-        found.append(following)
-    return found[::-1]
-
-
 class _Search:
-    def __init__(self, store: ObjectStore, host: Host, database: str, files: Sequence[_File], now: float) -> None:
+    def __init__(self, store: ObjectStore, host: Host, database: str, files: DatedFiles, now: float) -> None:
         self._store = store
         self._host = host
         self._database = database
         self._files = files
         self._now = now
-        self._dates = _ascending([file.dated_at for file in files])
         self._times: dict[int, int] = {}  # by the number of the file: unix milliseconds
 
     def at(self, moment_ms: int) -> Found:
@@ -129,7 +97,7 @@ class _Search:
         moment, end = moment_ms / 1000, len(self._files)
         if moment >= self._now and (newest := self._newest_of_now(moment_ms)) is not None:
             return newest
-        near, far = (bisect_right(self._dates, moment + slack) for slack in (-_SLACK_SECONDS, _SLACK_SECONDS))
+        near, far = (self._files.end_at(moment + slack) for slack in (-_SLACK_SECONDS, _SLACK_SECONDS))
         late = _Span(self._time_before(far), moment_ms)
         if self._newest(range(far, min(far + BLOCK, end)), late) is not None:
             found = self._newest_of_all(range(far, end), late)
@@ -156,13 +124,13 @@ class _Search:
         if not number:
             return 0
         self._read((number - 1,))
-        return min(self._times[number - 1], int(self._dates[number - 1] * 1000))
+        return min(self._times[number - 1], int(self._files.date(number - 1) * 1000))
 
     def _are_of_other_clocks(self, number: int, moment_ms: int) -> bool:
         """Return True if the dates prove nothing about the times, as this file, the oldest and the newest one show."""
         self._read((0, number, -1 % len(self._files)))
         return self._times[number] > moment_ms and all(
-            self._dates[each] + _SLACK_SECONDS < self._times[each] / 1000 <= self._now + SKEW_SECONDS
+            self._files.date(each) + _SLACK_SECONDS < self._times[each] / 1000 <= self._now + SKEW_SECONDS
             for each in (0, number, -1 % len(self._files))
         )
 
@@ -186,7 +154,7 @@ class _Search:
         for number, call in zip(wanted, calls, strict=True):
             self._times[number] = call.result()
 
-    def _time(self, file: _File) -> int:
+    def _time(self, file: DatedFile) -> int:
         return file_header.read(self._store, file.name.key(self._database), file.size).timestamp_ms
 
     def _descent(self) -> Txid:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lambda_handlers.host import Host
 from lambda_handlers.storage.log import timeline
+from lambda_handlers.storage.log.dated_files import DatedFile, DatedFiles
 from lambda_handlers.storage.log.keys import LtxName, transaction
 from lambda_handlers.storage.log.ltx import Header, Pgno
 from lambda_handlers.storage.log.ltx_encoder import encode_ltx
@@ -43,6 +44,9 @@ class Dated:
     def list_objects(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
         for info in self.store.list_objects(prefix, after):
             yield replace(info, modified_at=self.dates[info.key])
+
+    def info(self, key: str) -> ObjectInfo:
+        return replace(self.store.info(key), modified_at=self.dates[key])
 
     def get(self, key: str) -> bytes:
         return self.store.get(key)
@@ -212,19 +216,19 @@ def test_files_that_end_alike_count_once() -> None:
 def test_a_search_reads_few_headers(count: int, dates: str) -> None:
     """Of transactions ten seconds apart, or all within a second."""
     step = 0.001 if dates == "of one second" else 10
-    files = [timeline._File(transaction(txid), 1, NOW + int(txid * step)) for txid in range(1, count + 1)]
+    files = [DatedFile(transaction(txid), 1, NOW + int(txid * step)) for txid in range(1, count + 1)]
     if dates == "of a copy":
         files = [replace(file, dated_at=NOW + YEAR) for file in files]
     read: list[int] = []
 
     class Counting(timeline._Search):
-        def _time(self, file: timeline._File) -> int:
+        def _time(self, file: DatedFile) -> int:
             read.append(file.name.max_txid)
             return round((NOW + file.name.max_txid * step) * 1000)
 
     for wanted in (1, 333, count // 2, count):
         read.clear()
-        search = Counting(memory_store(), Clock().host(), "main", files, NOW + 2 * YEAR)
+        search = Counting(memory_store(), Clock().host(), "main", DatedFiles(files), NOW + 2 * YEAR)
         assert search.at(round((NOW + wanted * step) * 1000)).txid == wanted
         assert len(read) <= (2 * BLOCK if dates == "its own" else MAX_HEADERS)
 
