@@ -52,7 +52,7 @@ def handler(event: object, context: Any = None) -> dict[str, Any]:
     reply = free_locks(lock, host, log, min(deadline, host.now() + LOCKS_SECONDS))
     reports = maintenance.run(deadline, _requested(event))
     if leftovers is not None:
-        leftovers.remove(maintenance.store_time)
+        leftovers.remove()
     if reply["statusCode"] == 200:
         reply["body"]["maintained"] = [report.encode() for report in reports]
     return reply

@@ -1,4 +1,4 @@
-"""Publishing: folds, page maps and the head, written after a commit for later readers.
+"""Publishing: folds, page maps, the head and work items, written after a commit for later readers and maintenance.
 
 None of it is part of the transaction. It is written once the transaction is in the store. Without it a reader needs
 more requests, so a failure is reported to `warn` and changes nothing else.
@@ -56,16 +56,18 @@ class Publisher:
 
         All is sent at once, but a page map comes after its file: so the map of a fold can only be about our own. A head
         may name a file whose create fails; a reader of that head will then LIST."""
-        fold = self._fold(header)
-        if fold is None and not _is_large(committed):
+        after = fold_after(header.max_txid, self._head.folds_from if self._head else 0)
+        if after is None and not _is_large(committed):
             return None
+        marked = self._host.start(partial(self._put_work_item, header.max_txid))
+        fold = None if after is None else self._fold(header, after)
         created = self._host.start(lambda: fold is not None and self._create(fold))
         if fold is not None and _is_large(fold.layer) and not created.result():
             fold = None
         mapped = [
             layer for layer in (committed, fold.layer if fold else None) if layer is not None and _is_large(layer)
         ]
-        calls = [self._host.start(partial(self._put_page_map, layer)) for layer in mapped]
+        calls = [marked, *(self._host.start(partial(self._put_page_map, layer)) for layer in mapped)]
         for layer in (committed, *((fold.layer,) if fold else ())):
             self._pages.files[layer.name] = HeadFile(layer.name, layer.map.file_bytes, is_mapped=_is_large(layer))
         self._advance(header.max_txid, known_at)
@@ -73,11 +75,8 @@ class Publisher:
             call.result()
         return fold.layer if fold and created.result() else None
 
-    def _fold(self, header: Header) -> _Fold | None:
+    def _fold(self, header: Header, after: Txid) -> _Fold | None:
         layers = self._pages.layers
-        after = fold_after(header.max_txid, self._head.folds_from if self._head else 0)
-        if after is None:
-            return None
         for layer in layers:
             if layer.name.level == 0 and layer.map.file_bytes > MAX_FOLDED_BYTES:
                 after = max(after, layer.name.max_txid)
@@ -103,6 +102,14 @@ class Publisher:
             self._warn("fold", error)
             return False
         return True
+
+    def _put_work_item(self, txid: Txid) -> None:
+        from lambda_handlers.storage.log import work_items  # few commits need it
+
+        try:
+            work_items.put(self._store, self._database, txid)
+        except StoreError as error:
+            self._warn("work item", error)
 
     def _put_page_map(self, layer: Layer) -> None:
         body = bind(layer.map.encode(), layer.name, self._database)

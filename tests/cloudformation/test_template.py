@@ -198,7 +198,13 @@ def test_the_function_that_only_reads_is_the_query_function_with_another_setting
 def test_only_the_deadlock_fix_function_deletes_objects_and_only_what_ages(template: dict[str, Any]) -> None:
     (statement,) = by_action(template, "DeadlockFixRole", "s3:DeleteObject")
     names = [resource["Fn::Sub"][0].partition("${Bucket}/")[2] for resource in statement["Resource"]]
-    assert names == ["databases/*.ltx", "databases/*.pages", "databases/*/uploads/*", "databases/_locks/*"]
+    assert names == [
+        "databases/*.ltx",
+        "databases/*.pages",
+        "databases/*/uploads/*",
+        "databases/_locks/*",
+        "databases/_work/*",
+    ]
 
 
 @pytest.mark.parametrize("role", ["QueryRole", "DeadlockFixRole"])

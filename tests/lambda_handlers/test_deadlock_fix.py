@@ -78,8 +78,8 @@ def test_frees_the_old_and_leaves_the_young(
 ) -> None:
     began, passed = time.time(), MAX_AGE + 30
     monkeypatch.setattr("lambda_handlers.deadlock_fix.Host", lambda: Host(now=lambda: time.time() + passed))
-    old = locks_at(settings, 0).acquire("old", time.time(), "INSERT users")
-    young = locks_at(settings, -passed).acquire("young", time.time() + passed, "")
+    old = locks_at(settings, 0).acquire("old", time.time() + 30, "INSERT users")
+    young = locks_at(settings, -passed).acquire("young", time.time() + passed + 30, "")
     reply = handler({}, context)
     took = time.time() - began
     assert reply["statusCode"] == 200

@@ -47,7 +47,7 @@ LOCK = (
         "    return plain if isinstance(plain, dict) else None",
         (
             LOCKS + "test_s3.py",
-            "tests/lambda_handlers/storage/upkeep/test_maintenance.py::test_a_lease_that_is_damaged_holds_nobody_up",
+            "tests/lambda_handlers/storage/upkeep/test_lease.py::test_a_lease_that_is_damaged_holds_nobody_up",
         ),
     ),
     Mutant(

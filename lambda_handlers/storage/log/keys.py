@@ -11,7 +11,6 @@ Below the store's prefix (the layout of Litestream 0.5 on S3):
     <database>/head.json                the files for a reader to begin with; a hint, never the truth
     <database>/atlas                    page maps of the newest chain's files, in one object
     <database>/maintenance.json         the lease of the current maintenance pass
-    <database>/lock.json                the lock, if its kind is s3
     <database>/uploads/<id>/<part>      parts of a file being pushed
     _replies/<nonce>                    a reply too large for the log of requests
     _replies/<nonce>.jsonl.gz           too many rows for a reply; no database can have the name _replies
@@ -20,6 +19,9 @@ Below the store's prefix (the layout of Litestream 0.5 on S3):
     _streams/<sha256>                   an open transaction too large for its token
     _keys/transactions                  the secret key by which the stack knows its own tokens
     _cancel/<hash of a request id>      the marks that cancel requests with this id
+    _locks/<database>/lock.json         the lock, if its kind is s3 (lambda_handlers.shared.lock_holder)
+    _work/<database>/<txid>             a work item: there is work for a maintenance pass
+    _sweep/maintenance.json             the progress of the sweep over all databases
     _moves/<id>/<start>                 a slice of a file on its way from another store
 
 Levels are 4 lower-case hex digits, txids 16. Anything not named <txid>-<txid>.ltx is ignored by Litestream.
@@ -41,6 +43,7 @@ SNAPSHOT_LEVEL = 9
 _FILE_KEY = re.compile(r"([0-9a-f]{4})/([0-9a-f]{16})-([0-9a-f]{16})\.(ltx|pages|2\.pages|part\.pages)")
 
 _REPLY_KEY = pattern(r"_replies/[0-9a-f]{16}")
+_WORK_KEY = pattern(r"_work/([^/]+)/([0-9a-f]{16})")
 _ROWS_KEY = pattern(r"_replies/([0-9a-f]{16})(-[0-9a-f]{16})?\.jsonl\.gz")
 
 
@@ -186,6 +189,31 @@ def moves_prefix() -> str:
 def move_key(upload_id: str, start: int) -> str:
     """Return the key of a slice of a file on its way from another store. `upload_id`: 16 hex digits."""
     return f"{moves_prefix()}{upload_id}/{start}"
+
+
+def work_prefix(database: str | None = None) -> str:
+    """Return the prefix of the work items of one database; of all without one."""
+    return "_work/" if database is None else f"_work/{database}/"
+
+
+def work_key(database: str, txid: int) -> str:
+    return f"{work_prefix(database)}{txid:016x}"
+
+
+def parse_work_key(key: str) -> tuple[str, int] | None:
+    """Return the database and the transaction of a work item; None for any other key."""
+    match = _WORK_KEY.fullmatch(key)
+    return (match[1], int(match[2], 16)) if match and DATABASE_NAME.fullmatch(match[1]) else None
+
+
+def sweep_key() -> str:
+    """Return the key of the progress of the sweep. It ends as a lease does: the same rights hold for both."""
+    return "_sweep/maintenance.json"
+
+
+def sweep_clock_key() -> str:
+    """Return the key of an object whose date shows the time by the store's clock."""
+    return "_sweep/clock"
 
 
 def streams_prefix() -> str:

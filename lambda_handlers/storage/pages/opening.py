@@ -21,6 +21,7 @@ from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.pages import atlas
 from lambda_handlers.storage.pages.head import HeadFile
 from lambda_handlers.storage.pages.layers import Layer
+from lambda_handlers.storage.pages.not_mapped import NotMapped
 from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMap
 from lambda_handlers.storage.pages.page_map_binding import decoded, unbind
 from lambda_handlers.storage.pages.page_map_builder import PageMapBuilder
@@ -115,10 +116,26 @@ class Opener:
         if opened := _opened_by(file, found.page_map):
             return opened
         fits = self.whole_limit is None or file.size <= self.whole_limit
-        made, is_ours = mapper.make(file, deadline, put if fits else None)
+        made, is_ours = self._made(mapper, file, deadline, put if fits else None)
         free = found.free if self.puts_maps else None
         is_mapped = not is_ours or (free is not None and self._put_map(mapper, file.name, made, free))
         return Opened(Layer(file.name, made, is_mapped), is_read=is_ours and fits)
+
+    def _made(self, mapper: Mapper, file: HeadFile, deadline: float, put: PutPage | None) -> tuple[PageMap, bool]:
+        try:
+            return mapper.make(file, deadline, put)
+        except NotMapped:  # there is no time for it: the scheduled function has more
+            if self.puts_maps:
+                self._ask_for_map(file)
+            raise
+
+    def _ask_for_map(self, file: HeadFile) -> None:
+        from lambda_handlers.storage.log import work_items  # few files need it
+
+        try:
+            work_items.put(self.store, self.database, file.name.max_txid)
+        except StoreError as error:
+            self.warn("work item", error)
 
     def _put_map(self, mapper: Mapper, name: LtxName, made: PageMap, key: str) -> bool:
         try:

@@ -37,7 +37,7 @@ from lambda_handlers.wire import SldbError
 MAX_FILES_ABOVE_BASE = 4
 WORTH_MERGING_BYTES = 64 << 10  # new since the last merge; fewer bytes wait until a merge is due by time
 PAST_WORTH_MAPPING_BYTES = 64 << 20  # of a file that is in no chain to the newest state; a smaller one is soon read
-_EMPTY_FILE_BYTES = 200  # a file of no page has fewer
+EMPTY_FILE_BYTES = 200  # a file of no page has fewer
 
 
 @dataclass(slots=True)
@@ -50,6 +50,12 @@ class Work:
     mapped: int = 0  # page maps made
     bytes_written: int = 0
     files: tuple[HeadFile, ...] = field(default=())  # the chain afterwards
+
+    @property
+    def is_complete(self) -> bool:
+        """True if the chain is as short as a pass makes it, and all of it is mapped."""
+        is_short = len(self.files) <= 1 + MAX_FILES_ABOVE_BASE
+        return is_short and all(file.is_mapped or file.size <= MAP_WORTH_BYTES for file in self.files)
 
     @property
     def log_length(self) -> int:
@@ -135,7 +141,7 @@ class Compactor:
         return sum(there[name].size for name in above) >= there[base].size
 
     def _was_dropped(self, newest: HeadFile) -> bool:
-        if newest.size > _EMPTY_FILE_BYTES:
+        if newest.size > EMPTY_FILE_BYTES:
             return False
         return file_header.read(self._store, newest.name.key(self._database), newest.size).commit == 0
 
@@ -216,6 +222,8 @@ class Compactor:
         return self._mapper.make(file)[0].encode()
 
     def _put_head(self, work: Work, known_at: float, seen: Head | None, etag: str | None) -> None:
+        if seen is not None and (seen.txid, seen.folds_from, seen.files) == (work.txid, work.txid, work.files):
+            return  # it says the same, and a reader that finds it old lists
         if seen is not None and seen.txid > work.txid:
             # Writers went on meanwhile. What they know is newer, what was merged here is shorter.
             names = {file.name: file for file in (*seen.files, *work.files)}

@@ -13,7 +13,7 @@ from __future__ import annotations
 from lambda_handlers.host import Host
 from lambda_handlers.log import Log
 from lambda_handlers.shared.dataclasses import dataclass
-from lambda_handlers.storage.log.keys import is_rows_key, moves_prefix, replies_prefix
+from lambda_handlers.storage.log.keys import is_rows_key, moves_prefix, replies_prefix, sweep_clock_key
 from lambda_handlers.store.protocol import ObjectStore, StoreError, detail_of
 
 ROWS_SECONDS = 3600.0 + 900.0
@@ -30,14 +30,14 @@ class Leftovers:
     log: Log
     _looked_at: float = float("-inf")
 
-    def remove(self, store_time: float) -> int:
-        """Remove old objects, if it is time to look; return the number of objects. An error goes into the log.
-        `store_time`: unix seconds by the store's clock, some time ago at most."""
+    def remove(self) -> int:
+        """Remove old objects, if it is time to look; return the number of objects. An error goes into the log."""
         now = self.host.now()
         if 0 <= now - self._looked_at < PAUSE_SECONDS:
             return 0
         self._looked_at = now
         try:
+            store_time = self._store_time()
             old = [*self._old_rows(store_time - ROWS_SECONDS), *self._old_slices(store_time - MOVES_SECONDS)]
             self.store.delete_many(old)
         except StoreError as error:
@@ -46,6 +46,11 @@ class Leftovers:
         if old:
             self.log.info("leftovers", removed=len(old))
         return len(old)
+
+    def _store_time(self) -> float:
+        """Return the time by the store's clock, in unix seconds."""
+        self.store.put(sweep_clock_key(), b"")
+        return self.store.info(sweep_clock_key()).modified_at
 
     def _old_rows(self, until: float) -> list[str]:
         listed = self.store.list_objects(replies_prefix())

@@ -1,12 +1,14 @@
-"""Maintenance: compaction, then retention, for each database of a store.
+"""Maintenance: compaction, then retention, for each database with work.
 
-The scheduled function runs it; only that function may delete. A pass over a database is due after new transactions, and
-at least every quarter of an hour, so that heads stay young enough to be used. A container remembers its last view of
-each database: a database without writes costs one GET a minute, and a LIST every quarter of an hour.
+The scheduled function runs it; only that function may delete. Work items name the databases with work (work_items): one
+LIST a minute finds all of them. A database without work costs nothing but its share of the sweep, a look at all of them
+within a day (sweep). The longest wait comes first. A run of more than a minute lists again, because other invocations
+work too.
 
-A lease (maintenance.json) keeps overlapping invocations from doing the same work twice. Safety does not depend on it:
-files are made by conditional creates, removed files are needed by no process, and the lease of a dead holder ends after
-the longest run of a function.
+A container remembers its last pass over each database: an item with a merge to wait for costs no request.
+
+A lease keeps overlapping invocations from doing the same work twice (lease). Safety does not depend on it: files are
+made by conditional creates, and removed files are needed by no process.
 
 Deletion is decided by a LIST and its confirmation (removal). The LIST shows the lease, just written, and so the time by
 the store's clock. Page maps are deleted before their files, so that none can outlive its file and be mistaken for that
@@ -15,14 +17,15 @@ of another one with the same name.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from lambda_handlers.host import Host
 from lambda_handlers.log import Log
 from lambda_handlers.shared.dataclasses import dataclass, field
-from lambda_handlers.shared.sealed_json import seal, unseal_or_plain
+from lambda_handlers.storage.log import work_items
 from lambda_handlers.storage.log.copy_mark import MARK_BYTES
 from lambda_handlers.storage.log.keys import (
     LtxName,
-    database_names,
     database_prefix,
     maintenance_key,
     parse_ltx_key,
@@ -32,24 +35,24 @@ from lambda_handlers.storage.log.keys import (
     uploads_prefix,
 )
 from lambda_handlers.storage.log.ltx import Txid
+from lambda_handlers.storage.log.work_items import Waiting
 from lambda_handlers.storage.pages.head import HeadFile
+from lambda_handlers.storage.upkeep import lease as leases
 from lambda_handlers.storage.upkeep import retention
 from lambda_handlers.storage.upkeep.compaction import Compactor
-from lambda_handlers.storage.upkeep.removal import Listing, Removal
+from lambda_handlers.storage.upkeep.lease import Lease
+from lambda_handlers.storage.upkeep.removal import MAX_DELETES, Listing, Removal
 from lambda_handlers.storage.upkeep.report import Report
+from lambda_handlers.storage.upkeep.sweep import SWEEP_SECONDS, Sweep
 from lambda_handlers.store.protocol import (
-    AlreadyExists,
-    NotFound,
     ObjectStore,
-    PreconditionFailed,
     StoreError,
-    Unavailable,
     detail_of,
 )
 from lambda_handlers.wire import SldbError
 
-FULL_PASS_SECONDS = 900.0
-LEASE_SECONDS = 960.0  # a function runs for 900 at most
+FULL_PASS_SECONDS = 900.0  # from a pass to the next one for the same work item, and between merges of a little
+LIST_SECONDS = 60.0  # the age of the LIST of work items at which a run lists again
 MIN_PASS_SECONDS = 5.0  # of the function's time: no pass begins with less
 MAPPING_RESERVE_SECONDS = 15.0  # of the function's time, to store the progress of mapping a large file
 _SECONDS_A_DAY = 86_400.0
@@ -66,12 +69,6 @@ class _Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class _Lease:
-    etag: str
-    taken_at: tuple[float, float]  # unix seconds by this machine's clock: before it was put, and after
-
-
-@dataclass(frozen=True, slots=True)
 class _Listing:
     files: dict[LtxName, HeadFile]
     dates: Listing
@@ -85,84 +82,121 @@ class Maintenance:
     host: Host
     log: Log
     retention_days: float
-    store_time: float = 0.0  # unix seconds by the store's clock, at the last pass; 0 before the first
+    sweep_seconds: float = SWEEP_SECONDS
     _seen: dict[str, _Seen] = field(default_factory=dict)
-    _databases: tuple[str, ...] = ()
-    _listed_at: float = float("-inf")
+    _tried_at: dict[str, float] = field(default_factory=dict)  # unix seconds
 
     def run(self, deadline: float, only: str | None = None) -> list[Report]:
-        """Run the passes that are due, until `deadline` (unix seconds), and one over `only` in any case. An error goes
+        """Run the passes that are due, until `deadline` (unix seconds), or one over `only` in any case. An error goes
         into its database's report, and does not stop the others."""
-        started, reports, skipped = self.host.now(), [], 0
+        started, reports, skipped, failed = self.host.now(), [], 0, 0
         try:
-            databases = (only,) if only else self._databases_there()
+            if only is None:
+                Sweep(self.store, self.host, self._retained_seconds, self.sweep_seconds).run(deadline)
         except StoreError as error:
-            self.log.error("maintenance", message=str(error), aws_said=detail_of(error))
-            self.log.debug("maintained", passes=0, failed=1, skipped=0, ms=self._ms_since(started))
-            return []
-        for number, database in enumerate(databases):
-            if self.host.now() + MIN_PASS_SECONDS > deadline:
-                skipped = len(databases) - number
-                break
-            try:
-                report = self._pass(database, forced=only is not None, deadline=deadline)
-            except (StoreError, SldbError) as error:
-                report = Report(database, error=str(error))
-                self.log.error("maintenance", database=database, message=str(error), aws_said=detail_of(error))
-            if report is not None:
-                reports.append(report)
-        failed = sum(report.work is None for report in reports)
-        self.log.debug(
-            "maintained",
-            passes=len(reports) - failed,
-            failed=failed,
-            skipped=skipped,
-            ms=self._ms_since(started),
-        )
+            failed += self._log_error(error)
+        try:
+            for one in self._due(only):
+                if self.host.now() + MIN_PASS_SECONDS > deadline:
+                    skipped += 1
+                elif (report := self._reported_pass(one, only is not None, deadline)) is not None:
+                    reports.append(report)
+        except StoreError as error:
+            failed += self._log_error(error)
+        failed += sum(report.work is None for report in reports)
+        passes = sum(report.work is not None for report in reports)
+        self.log.debug("maintained", passes=passes, failed=failed, skipped=skipped, ms=self._ms_since(started))
         return reports
+
+    @property
+    def _retained_seconds(self) -> float:
+        return self.retention_days * _SECONDS_A_DAY
+
+    def _log_error(self, error: StoreError) -> bool:
+        self.log.error("maintenance", message=str(error), aws_said=detail_of(error))
+        return True
 
     def _ms_since(self, started: float) -> float:
         return round((self.host.now() - started) * 1000, 3)
 
-    def _databases_there(self) -> tuple[str, ...]:
-        """Return the databases, the one with the oldest pass first."""
-        if self.host.now() - self._listed_at > FULL_PASS_SECONDS:
-            self._databases = tuple(database_names(self.store.list_directories("")))
-            self._listed_at = self.host.now()
-        never = _Seen(0, float("-inf"), 0, set())
-        return tuple(sorted(self._databases, key=lambda name: self._seen.get(name, never).passed_at))
+    def _due(self, only: str | None) -> Iterator[Waiting]:
+        """Yield each database with work once, the longest wait first."""
+        queue: list[Waiting] = []
+        listed_at, done = float("-inf"), set[str]()
+        while True:
+            if self.host.now() - listed_at > LIST_SECONDS:
+                listed_at = self.host.now()
+                queue = [one for one in self._waiting(only) if one.database not in done]
+            if not queue:
+                return
+            done.add(queue[0].database)
+            yield queue.pop(0)
+
+    def _waiting(self, only: str | None) -> list[Waiting]:
+        found = work_items.find(self.store, only)
+        if only:
+            return found or [Waiting(only, ())]
+        return sorted(filter(self._is_due, found), key=self._waits_since)
+
+    def _is_due(self, one: Waiting) -> bool:
+        seen, now = self._seen.get(one.database), self.host.now()
+        return seen is None or one.newest > seen.txid or not 0 <= now - seen.passed_at < FULL_PASS_SECONDS
+
+    def _waits_since(self, one: Waiting) -> tuple[float, str]:
+        return max(one.since, self._tried_at.get(one.database, float("-inf"))), one.database
+
+    def _reported_pass(self, one: Waiting, forced: bool, deadline: float) -> Report | None:
+        self._tried_at[one.database] = self.host.now()
+        try:
+            report = self._pass(one.database, forced, deadline)
+        except (StoreError, SldbError) as error:
+            self.log.error("maintenance", database=one.database, message=str(error), aws_said=detail_of(error))
+            return Report(one.database, error=str(error))
+        self._remove_items(one, report)
+        return report
+
+    def _remove_items(self, one: Waiting, report: Report | None) -> None:
+        """Remove the work items up to the pass's transaction, unless it has left something to do."""
+        work = report.work if report else None
+        is_over = work is not None and work.is_complete and report is not None and report.deleted < MAX_DELETES
+        reached = list(one.reached(work.txid if work and is_over else 0, self.host.now()))
+        try:
+            if reached:
+                self.store.delete_many(reached)
+            if work and not is_over and len(reached) == len(one.items):
+                work_items.put(self.store, one.database, work.txid)
+        except StoreError as error:  # a later pass does it
+            self.log.warning("work_items_not_removed", database=one.database, error=str(error))
 
     def _pass(self, database: str, forced: bool, deadline: float) -> Report | None:
-        """Run a pass; return None if none is due, or if another invocation holds the lease."""
-        if not forced and not self._is_due(database):
+        """Run a pass; return None if there is no log, or if another invocation holds the lease."""
+        if not forced and not self._has_log(database):
             return None
-        before = self.host.now()
-        etag = self._take_lease(database)
-        if etag is None:
+        lease = leases.take(self.store, self.host, database)
+        if lease is None:
             return None
-        lease = _Lease(etag, (before, self.host.now()))
         try:
             report = self._pass_alone(database, forced, deadline, lease)
         finally:
-            self._end_lease(database, lease)
+            self._end(lease)
         if report is not None:
             self.log.info("maintenance", **report.encode())
         return report
 
-    def _is_due(self, database: str) -> bool:
-        seen = self._seen.get(database)
-        if seen is None:  # locks and leases alone make no database; level directories come first in a LIST
-            first = next(iter(self.store.list_objects(database_prefix(database))), None)
-            return first is not None and parse_ltx_key(database, first.key) is not None
-        if not 0 <= self.host.now() - seen.passed_at < FULL_PASS_SECONDS:
-            return True
+    def _end(self, lease: Lease) -> None:
         try:
-            self.store.size(transaction(seen.txid + 1).key(database))
-        except NotFound:
-            return False
-        return True
+            lease.end(self.store)
+        except StoreError as error:  # it ends by itself
+            self.log.warning("lease_not_ended", database=lease.database, error=str(error))
 
-    def _pass_alone(self, database: str, forced: bool, deadline: float, lease: _Lease) -> Report | None:
+    def _has_log(self, database: str) -> bool:
+        """Return True if there are files of a log: a lease would be the only object of a name without."""
+        if database in self._seen:
+            return True
+        first = next(iter(self.store.list_objects(database_prefix(database))), None)  # directories of levels come first
+        return first is not None and parse_ltx_key(database, first.key) is not None
+
+    def _pass_alone(self, database: str, forced: bool, deadline: float, lease: Lease) -> Report | None:
         now = self.host.now()
         listing = self._list(database, lease)
         seen = self._seen.get(database)
@@ -170,7 +204,7 @@ class Maintenance:
             self._leave_alone(database, listing, now)
             return None
         merged_at = seen.merged_at if seen else float("-inf")
-        retained = self.retention_days * _SECONDS_A_DAY
+        retained = self._retained_seconds
         maps = seen.maps & listing.files.keys() if seen else set()
         compactor = Compactor(self.store, database, self.host, deadline - MAPPING_RESERVE_SECONDS, maps)
         work = compactor.run(
@@ -194,7 +228,7 @@ class Maintenance:
         newest = max(name.max_txid for name in listing.files)
         self._seen[database] = _Seen(newest, now, float("-inf"), set())
 
-    def _list(self, database: str, lease: _Lease) -> _Listing:
+    def _list(self, database: str, lease: Lease) -> _Listing:
         sizes: dict[LtxName, int] = {}
         written_at: dict[LtxName, float] = {}
         page_maps: dict[str, tuple[LtxName, float]] = {}
@@ -218,62 +252,12 @@ class Maintenance:
                 uploads[info.key] = info.modified_at
             elif info.key == maintenance_key(database):
                 store_time = info.modified_at
-        self.store_time = max(self.store_time, store_time)
         files = {name: HeadFile(name, size, name in mapped) for name, size in sizes.items()}
         dates = Listing(written_at, page_maps, uploads, store_time, lease.taken_at, self.host.now(), mark_at)
         return _Listing(files, dates)
-
-    # The lease
-
-    def _take_lease(self, database: str) -> str | None:
-        """Take the lease and return its ETag; None if another invocation has it."""
-        key, now = maintenance_key(database), self.host.now()
-        body = _lease(database, self.host.nonce(), now + LEASE_SECONDS)
-        try:
-            old, etag = self.store.get_with_tag(key)
-        except NotFound:
-            old, etag = b"", None
-        if 0 < _expiry(database, old) - now <= LEASE_SECONDS:
-            return None
-        try:
-            return self.store.create(key, body) if etag is None else self.store.replace(key, body, etag)
-        except (AlreadyExists, PreconditionFailed, NotFound):
-            return self._lease_that_is(database, body)
-        except Unavailable:
-            if (mine := self._lease_that_is(database, body)) is None:
-                raise
-            return mine
-
-    def _lease_that_is(self, database: str, body: bytes) -> str | None:
-        """Return the ETag of the lease if it is the one just written, by a write with a lost answer. A lease unknown to
-        its own writer would block every invocation until it ends."""
-        try:
-            found, etag = self.store.get_with_tag(maintenance_key(database))
-        except NotFound:
-            return None
-        return etag if found == body else None
-
-    def _end_lease(self, database: str, lease: _Lease) -> None:
-        try:
-            self.store.replace(maintenance_key(database), _lease(database, "", 0), lease.etag)
-        except StoreError as error:  # it ends by itself
-            self.log.warning("lease_not_ended", database=database, error=str(error))
 
 
 def _is_unfinished(listing: _Listing) -> bool:
     """Return True if the log begins with nothing but the mark of a copy (actions), which cannot be compacted."""
     begins = [file for name, file in listing.files.items() if name.min_txid == 1]
     return [(file.name, file.size) for file in begins] == [(transaction(1), MARK_BYTES)]
-
-
-def _lease(database: str, owner: str, expires_at: float) -> bytes:
-    """Encode a lease. Version 1 had neither a version nor a checksum. Either version's code reads both."""
-    return seal({"version": 2, "owner": owner, "expires_at": expires_at}, maintenance_key(database))
-
-
-def _expiry(database: str, lease: bytes) -> float:
-    """Return the end of a lease in unix seconds; 0 for another object, or a damaged lease."""
-    try:
-        return float((unseal_or_plain(lease, maintenance_key(database)) or {})["expires_at"])
-    except (ValueError, KeyError, TypeError):
-        return 0.0

@@ -28,7 +28,8 @@ from lambda_handlers.storage.pages.head import Head, HeadFile
 from lambda_handlers.storage.pages.page_map import BadPageMap, PageMap
 from lambda_handlers.storage.pages.page_map_binding import bind, unbind
 from lambda_handlers.storage.replica import Conflict
-from lambda_handlers.storage.upkeep.maintenance import LEASE_SECONDS, Maintenance
+from lambda_handlers.storage.upkeep.lease import LEASE_SECONDS
+from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from lambda_handlers.store.protocol import NotFound
 from tests.fakes.clock import Clock
 from tests.fakes.databases.engine import Engine

@@ -17,6 +17,7 @@ from lambda_handlers.log import Log
 from lambda_handlers.service import Service
 from lambda_handlers.settings import Credentials, Settings
 from lambda_handlers.shared.lock_holder import lock_key
+from lambda_handlers.storage.log import work_items
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from lambda_handlers.store import s3 as s3_store
 from lambda_handlers.store import s3_requests
@@ -255,6 +256,8 @@ def test_in_a_pass(
     ask(container(), "CREATE TABLE t (a)", database="other")
     lock = ObjectLock(store, host, max_age_seconds=90, retry_seconds=1)
     lock.acquire("main", clock.now() + 60, "dies")
+    for name, txid in (("main", 8), ("other", 1)):
+        work_items.put(store, name, txid)
     clock.sleep(200)
     for key in list(s3.objects):
         s3.objects[f"p/main/uploads/{'0' * 16}/{key[-4:]}"] = (b"x", '"e"', 0.0)  # old, to be deleted

@@ -37,6 +37,7 @@ from tests.simulation.world.scheduler import Task, World
 from tests.simulation.world.two_buckets import TwoBucketStore
 
 NEW_CONTAINER_RATE = 0.15
+SWEEP_SECONDS = 900.0  # instead of a day, which few histories last
 
 
 class Platform:
@@ -195,7 +196,7 @@ class Sweeper:
         self._host = container.host
         self._log = Log("error", now=container.host.now)
         self._lock = lock
-        self._maintenance = Maintenance(store, container.host, self._log, retention_days)
+        self._maintenance = Maintenance(store, container.host, self._log, retention_days, SWEEP_SECONDS)
 
     def sweep(self, seconds: float) -> None:
         deadline = self._host.now() + seconds - 3.0

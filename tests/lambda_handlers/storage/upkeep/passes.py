@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from lambda_handlers.log import Log
-from lambda_handlers.storage.log.keys import LtxName, parse_ltx_key
+from lambda_handlers.storage.log import work_items
+from lambda_handlers.storage.log.keys import LtxName, parse_ltx_key, parse_work_key
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from tests.fakes.clock import Clock
 from tests.fakes.databases.engine import Engine
@@ -44,12 +45,21 @@ class World:
             table = "CREATE TABLE IF NOT EXISTS t(n INTEGER PRIMARY KEY, body)"
             self.writer.write(table, "INSERT INTO t(body) VALUES (randomblob(300))")
 
+    def put_work_item(self) -> None:
+        """As the writer of a fold does."""
+        work_items.put(self.store, "main", self.writer.replica.txid)  # type: ignore[arg-type]  # a Timed
+
     def images(self, *txids: int) -> dict[int, bytes]:
         engine, images = self.engine(), {}
         for txid in txids:
             engine.replica.open_at(txid)
             images[txid] = engine.image()
         return images
+
+    @property
+    def removed(self) -> list[str]:
+        """What passes have deleted, besides work items."""
+        return [key for key in self.store.deleted if parse_work_key(key) is None]
 
     def names(self) -> list[LtxName]:
         return sorted(name for info in self.store.list_objects("main/") if (name := parse_ltx_key("main", info.key)))
