@@ -1,11 +1,13 @@
-"""The image: a SQLite file assembled from the files of a log, one after the other. Only one page is in memory."""
+"""The image: a SQLite file assembled from the files of a log, one after the other. Only a few pages are in
+memory."""
 
 from __future__ import annotations
 
+import os
 from typing import BinaryIO
 
 from lambda_handlers.storage.log import ltx
-from lambda_handlers.storage.log.ltx import Header, Pgno
+from lambda_handlers.storage.log.ltx import Header
 from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.wire import SldbError
 
@@ -15,7 +17,6 @@ class Image:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._position = 0
         self._page_size = 0
         self._present = bytearray()  # one byte a page: 1 if it was written
 
@@ -23,8 +24,9 @@ class Image:
         """Apply the next file of the log. Raises `corrupt`."""
         header = decoder.header
         self._begin(header)
-        for pgno, page in decoder.pages():
-            self._write(pgno, page)
+        for first, pages in decoder.runs():
+            self._write((first - 1) * header.page_size, pages)
+            self._present[first - 1 : first - 1 + len(pages)] = b"\1" * len(pages)
         del self._present[header.commit :]
         self._file.flush()
         self._file.truncate(header.commit * header.page_size)
@@ -50,13 +52,10 @@ class Image:
         if len(self._present) < header.commit:
             self._present.extend(bytes(header.commit - len(self._present)))
 
-    def _write(self, pgno: Pgno, page: bytes) -> None:
-        self._seek((pgno - 1) * len(page))
-        self._file.write(page)
-        self._position += len(page)
-        self._present[pgno - 1] = 1
-
-    def _seek(self, position: int) -> None:
-        if position != self._position:
-            self._file.seek(position)
-            self._position = position
+    def _write(self, offset: int, pages: list[bytes]) -> None:
+        if hasattr(os, "pwritev"):  # not on Windows
+            size = len(pages) * self._page_size
+            if os.pwritev(self._file.fileno(), pages, offset) == size:
+                return
+        self._file.seek(offset)
+        self._file.writelines(pages)

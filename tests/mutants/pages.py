@@ -28,6 +28,14 @@ MUTANTS = (
         (SOURCES + "test_a_file_that_is_replaced_while_it_is_opened",),
     ),
     Mutant(
+        "a run of pages goes on over a gap",
+        "9",
+        LOG + "log/ltx_decoder.py",
+        "            is_next = pgno == last + 1 if pages else last < pgno",
+        "            is_next = last < pgno",
+        ("tests/lambda_handlers/storage/log/test_ltx.py",),
+    ),
+    Mutant(
         "a run with page 1 carries no page of the schema",
         "9",
         LOG + "pages/page_map_builder.py",

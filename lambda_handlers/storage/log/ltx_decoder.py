@@ -23,6 +23,8 @@ from lambda_handlers.storage.log.ltx import (
     lock_page,
 )
 
+MAX_RUN_BYTES = 256 << 10  # of pages: they stay in a core's cache until they are used
+
 
 @dataclass(frozen=True, slots=True)
 class ResumePoint:
@@ -60,16 +62,58 @@ class Decoder:
 
     def frames(self) -> Iterator[Frame]:
         """Yield the frames. Raises `corrupt` at the end if the checksum fails."""
-        page_size = self.header.page_size
-        while pgno_and_size := self._next_frame():
-            pgno, size = pgno_and_size
-            self._check_frame(pgno, size, self._last)
-            block = self._source.read(size)
-            page = _expand(block, pgno, page_size, self._key)
-            self._checksum = crc64.go_iso(FRAME.pack(pgno, SIZED, size) + page, self._checksum)
-            self._last = Pgno(pgno)
-            yield Frame(self._last, page, block)
+        while frame := self._read_frame():
+            yield frame
         self._check_end()
+
+    def runs(self) -> Iterator[tuple[Pgno, list[bytes]]]:
+        """Yield the pages in runs: the number of the first, and the pages from there on without a gap. In half of the
+        time of `pages`, and otherwise the same."""
+        while True:
+            if pages := self._buffered_run():
+                yield Pgno(self._last - len(pages) + 1), pages
+            elif frame := self._read_frame():
+                yield frame.pgno, [frame.page]
+            else:
+                break
+        self._check_end()
+
+    def _read_frame(self) -> Frame | None:
+        """Return the next frame; None at the end of pages."""
+        pgno_and_size = self._next_frame()
+        if pgno_and_size is None:
+            return None
+        pgno, size = pgno_and_size
+        self._check_frame(pgno, size, self._last)
+        block = self._source.read(size)
+        page = _expand(block, pgno, self.header.page_size, self._key)
+        self._checksum = crc64.go_iso(FRAME.pack(pgno, SIZED, size) + page, self._checksum)
+        self._last = Pgno(pgno)
+        return Frame(self._last, page, block)
+
+    def _buffered_run(self) -> list[bytes]:
+        """Return the next pages without a gap that are in the buffer. `_read_frame` takes what is not: the end, a frame
+        in two pieces, any error."""
+        buffer, position = self._source.buffered
+        page_size, commit, checksum, last = self.header.page_size, self.header.commit, self._checksum, int(self._last)
+        most, largest, skipped = MAX_RUN_BYTES // page_size, _largest_block(page_size), lock_page(page_size)
+        pages: list[bytes] = []
+        add, unpack, go_iso = pages.append, FRAME.unpack_from, crc64.go_iso
+        while len(pages) < most and position + FRAME.size <= len(buffer):
+            start = position + FRAME.size
+            pgno, flags, size = unpack(buffer, position)
+            is_next = pgno == last + 1 if pages else last < pgno
+            if not (is_next and pgno <= commit and pgno != skipped and flags == SIZED):
+                break
+            if not 0 < size <= largest or start + size > len(buffer):
+                break
+            page = _expand(buffer[start : start + size], pgno, page_size, self._key)
+            checksum = go_iso(page, go_iso(buffer[position:start], checksum))
+            add(page)
+            last, position = pgno, start + size
+        self._source.skip_to(position)
+        self._checksum, self._last = checksum, Pgno(last)
+        return pages
 
     def _next_frame(self) -> tuple[int, int] | None:
         """Return page number and size of the next frame; None at the end of pages."""
@@ -87,8 +131,7 @@ class Decoder:
             corrupt(self._key, "page number", pgno, f"more than {last}, at most {self.header.commit}")
         if pgno == lock_page(page_size):
             corrupt(self._key, "page number", pgno, "any page but SQLite's lock page")
-        # What LZ4 adds at most to what it cannot compress.
-        largest = page_size + page_size // 255 + 16
+        largest = _largest_block(page_size)
         if not 0 < size <= largest:
             corrupt(self._key, f"size of page {pgno}", size, f"1 to {largest}")
 
@@ -127,11 +170,19 @@ class _Source:
     def read(self, length: int) -> bytes:
         end = self._position + length
         if end > len(self._buffer):
-            self._fill(length)
-            end = length
+            return self._read_across(length)
         data = self._buffer[self._position : end]
         self._position = end
         return data
+
+    @property
+    def buffered(self) -> tuple[bytes, int]:
+        """The buffer, and the position of the next byte in it."""
+        return self._buffer, self._position
+
+    def skip_to(self, position: int) -> None:
+        """Go on at a position in the buffer."""
+        self._position = position
 
     def rest(self) -> Iterator[bytes]:
         """Yield the remaining bytes, in pieces."""
@@ -144,17 +195,19 @@ class _Source:
     def length(self) -> int:
         return self._consumed + self._position
 
-    def _fill(self, length: int) -> None:
-        pieces = [self._buffer[self._position :]]
-        self._consumed += self._position
-        have = len(pieces[0])
-        while have < length:
+    def _read_across(self, length: int) -> bytes:
+        """Read beyond the end of the buffer: the next pieces become it, none is copied whole."""
+        parts = [self._buffer[self._position :]]
+        missing = length - len(parts[0])
+        while missing > 0:
             chunk = next(self._chunks, None)
+            self._consumed += len(self._buffer)
             if chunk is None:
-                corrupt(self._key, "length", f"{self._consumed + have} bytes", f"at least {length - have} more")
-            pieces.append(chunk)
-            have += len(chunk)
-        self._buffer, self._position = b"".join(pieces), 0
+                corrupt(self._key, "length", f"{self._consumed} bytes", f"at least {missing} more")
+            self._buffer, self._position = chunk, min(missing, len(chunk))
+            parts.append(chunk[:missing])
+            missing -= self._position
+        return b"".join(parts)
 
 
 def decode_frames(data: bytes, page_size: int, key: str) -> Iterator[Frame]:
@@ -173,9 +226,14 @@ def decode_frames(data: bytes, page_size: int, key: str) -> Iterator[Frame]:
         yield Frame(Pgno(pgno), _expand(block, pgno, page_size, key), block)
 
 
+def _largest_block(page_size: int) -> int:
+    """Return the largest size of a block: with what LZ4 adds at most to what it cannot compress."""
+    return page_size + page_size // 255 + 16
+
+
 def _expand(block: bytes, pgno: int, page_size: int, key: str) -> bytes:
     try:
-        page: bytes = lz4.block.decompress(block, uncompressed_size=page_size)
+        page: bytes = lz4.block.decompress(block, page_size)
     except lz4.block.LZ4BlockError as error:
         corrupt(key, f"page {pgno}", f"a block that does not expand ({error})", f"{page_size} bytes")
     if len(page) != page_size:

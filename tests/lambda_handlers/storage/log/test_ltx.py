@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from random import Random
@@ -58,8 +59,21 @@ FILE = bytes.fromhex(
 
 
 def decode(file: bytes, key: str = KEY) -> tuple[Header, list[tuple[Pgno, bytes]]]:
-    decoder = Decoder([file], key)
-    return decoder.header, list(decoder.pages())
+    """Decode page by page, and see that runs give the same pages or the same error."""
+    try:
+        decoder = Decoder([file], key)
+        pages = list(decoder.pages())
+    except SldbError as error:
+        with pytest.raises(SldbError, match=f"^{re.escape(error.message)}$"):
+            in_runs([file], key)
+        raise
+    assert in_runs([file], key) == pages
+    return decoder.header, pages
+
+
+def in_runs(chunks: Iterable[bytes], key: str = KEY) -> list[tuple[Pgno, bytes]]:
+    runs = Decoder(chunks, key).runs()
+    return [(Pgno(first + at), page) for first, pages in runs for at, page in enumerate(pages)]
 
 
 def assert_corrupt(file: bytes, what: str | None = None) -> None:
@@ -160,6 +174,17 @@ def test_how_it_arrives_does_not_matter(cuts: list[int]) -> None:
     decoder = Decoder(chunks, KEY)
 
     assert (decoder.header, list(decoder.pages())) == (HEADER, PAGES)
+    assert in_runs(chunks) == PAGES
+
+
+@given(st.integers(1, 40), st.sets(st.integers(2, 39)), st.integers(60, 5000))
+def test_runs_end_at_gaps_and_where_pieces_do(last: int, left_out: set[int], piece: int) -> None:
+    pages = [(Pgno(pgno), bytes((pgno,)) * 512) for pgno in range(1, last + 1) if pgno not in left_out]
+    file = encode_ltx(replace(HEADER, commit=last), pages)
+    chunks = [file[start : start + piece] for start in range(0, len(file), piece)]
+    assert in_runs(chunks) == pages
+    gaps = sum(after - before > 1 for (before, _), (after, _) in pairwise(pages))
+    assert len(list(Decoder([file], KEY).runs())) <= 1 + gaps
 
 
 def test_byte_by_byte() -> None:
