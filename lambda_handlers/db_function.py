@@ -11,6 +11,12 @@ import gc
 gc.disable()  # while the rest is imported: collections find nothing then, and take a tenth of a cold start's time
 
 import os
+
+if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+    from lambda_handlers.aws.ec2_connections import connect_ahead
+
+    connect_ahead(os.environ)  # while the rest is imported
+
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from threading import Thread
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,7 +19,7 @@ from lambda_handlers.shared.endpoints import Endpoint, is_aws_host
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection
-    from ssl import SSLContext
+    from ssl import SSLContext, SSLSocket
 
 CONNECT_SECONDS = 3.0
 TUNNEL_SECONDS = 10.0  # to connect through a proxy, which may go through further proxies
@@ -58,6 +60,7 @@ class Connections:
         self._context: SSLContext | None = None
         self._is_narrow = False  # the context knows the roots of AWS alone
         self._idle: list[tuple[HTTPConnection, float]] = []  # with the time of its last answer
+        self._ahead: Thread | None = None  # it connects for the next request
 
     def send(
         self,
@@ -87,14 +90,21 @@ class Connections:
             self._idle.append((connection, self._now()))
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, text)
 
+    def open_ahead(self) -> None:
+        """Begin to connect in the background, for the next request. A failure is left to that request."""
+        self._ahead = Thread(target=self._open, name="connect", daemon=True)
+        self._ahead.start()
+
     def close(self) -> None:
         """Close the idle connections; a later request connects again."""
+        self._wait_for_ahead(TUNNEL_SECONDS)
         while self._idle:
             self._idle.pop()[0].close()
 
     def _ready(self, answer_seconds: float) -> HTTPConnection:
         from http.client import HTTPException
 
+        self._wait_for_ahead(answer_seconds)
         connection = self._take()
         try:
             connection = connection or self._connect(answer_seconds)
@@ -102,6 +112,16 @@ class Connections:
             raise Unreached(f"{self._where()}: {error or type(error).__name__}") from error
         connection.sock.settimeout(answer_seconds)
         return connection
+
+    def _open(self) -> None:
+        began_at = self._now()  # a container that is frozen meanwhile comes back to an old connection
+        with suppress(Exception):  # the next request meets it, and reports it
+            self._idle.append((self._connect(TUNNEL_SECONDS), began_at))
+
+    def _wait_for_ahead(self, seconds: float) -> None:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.join(seconds)
 
     def _take(self) -> HTTPConnection | None:
         while True:
@@ -154,9 +174,26 @@ class Connections:
 
 
 def _is_dropped(connection: HTTPConnection) -> bool:
-    """Return True for an idle connection with bytes to read: closed by the other side, or out of sync."""
+    """Return True for an idle connection with bytes of an answer to read, or their end: it was closed by the other
+    side, or is out of sync."""
     import selectors
+    from ssl import SSLSocket
 
     with selectors.DefaultSelector() as selector:
         selector.register(connection.sock, selectors.EVENT_READ)
-        return bool(selector.select(0))
+        has_bytes = bool(selector.select(0))
+    return has_bytes and not (isinstance(connection.sock, SSLSocket) and _has_nothing_to_say(connection.sock))
+
+
+def _has_nothing_to_say(sock: SSLSocket) -> bool:
+    """Return True if the bytes are TLS's own, such as the tickets that follow a handshake."""
+    from ssl import SSLWantReadError
+
+    sock.settimeout(0)
+    try:
+        sock.recv(1)
+    except SSLWantReadError:
+        return True
+    except OSError:
+        pass
+    return False

@@ -22,7 +22,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
-from lambda_handlers.aws.connections import Connections, NoAnswer, Unreached
+from lambda_handlers.aws.connections import NoAnswer, Unreached
+from lambda_handlers.aws.ec2_connections import CALL_SECONDS, connections_to
 from lambda_handlers.aws.sigv4 import sign
 from lambda_handlers.settings import Credentials
 from lambda_handlers.shared.dataclasses import dataclass
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 API_VERSION = "2016-11-15"
 SERVICE = "ec2"
 CONTENT_TYPE = "application/x-www-form-urlencoded; charset=utf-8"
-CALL_SECONDS = 10.0  # for an answer, once connected
-IDLE_SECONDS = 20.0  # for which a connection is kept; EC2 drops them after about a minute
 
 # Most of these come with 503: only the code distinguishes a rejected call from one that failed half-way.
 THROTTLES = frozenset(
@@ -125,7 +124,7 @@ class Ec2Client:
         self._region = region
         self._credentials = credentials
         self._now = now
-        self._connections = Connections(endpoint, CALL_SECONDS, now, IDLE_SECONDS)
+        self._connections = connections_to(endpoint, now)
         self._clock = clock or StoreClock()
 
     def create_security_group(

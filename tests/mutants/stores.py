@@ -91,6 +91,22 @@ MUTANTS = (
         ("tests/lambda_handlers/shared/test_proxies.py::test_every_client_goes_by_the_proxy",),
     ),
     Mutant(
+        "a connection opened ahead is taken for a dropped one because of TLS's tickets",
+        "2",
+        "lambda_handlers/aws/connections.py",
+        "    except SSLWantReadError:\n        return True\n",
+        "    except SSLWantReadError:\n        return False\n",
+        ("tests/lambda_handlers/aws/test_ec2_connections.py::test_tickets_of_tls_are_no_end_of_a_connection",),
+    ),
+    Mutant(
+        "a call does not wait for the connection opened ahead",
+        "2",
+        "lambda_handlers/aws/connections.py",
+        "            ahead.join(seconds)\n",
+        "            pass\n",
+        ("tests/lambda_handlers/aws/test_ec2_connections.py::test_a_call_waits_for_the_connection",),
+    ),
+    Mutant(
         "a host of AWS is known by the roots of AWS alone",
         "2",
         "lambda_handlers/aws/connections.py",
