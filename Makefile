@@ -30,7 +30,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo live test paths pairs histories everything interop fuzz chaos mutants check lint types template security format bench bench-peers soak pictures docs site man lock dist release clean
+.PHONY: help demo live test paths pairs histories everything interop fuzz chaos mutants check lint types template security format bench bench-peers bench-curves soak pictures docs site man lock dist release clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r target what; do \
@@ -100,7 +100,10 @@ bench: $(VENV)/.has-dev ## what is measured, on this machine
 	@for name in startup authorizer engine page_size storage amplification transfer transfer_rows http_api queue insights express efs writes; do echo "== $$name"; $(BIN)/python -m "benchmarks.$$name" || exit 1; done
 
 bench-peers: $(VENV)/.has-dev $(PEERS)/.has-peers ## sldb beside other ways to keep SQLite in S3, on one simulated S3: make bench-peers SIZES="1 100"
-	$(BIN)/python -m benchmarks.peers --fresh $(SIZES)
+	$(BIN)/python -m benchmarks.peers --fresh --docs $(SIZES)
+
+bench-curves: $(VENV)/.has-dev ## how requests, bytes, time, memory and price grow with size, commits, databases, containers, messages
+	$(BIN)/python -m benchmarks.curves --docs
 
 soak: $(VENV)/.has-dev ## simulated histories for a while: make soak SECONDS=600; one of them again: make soak SEED=4711
 	$(BIN)/python -m tests.simulation.soak $(if $(SEED),--seed $(SEED),--seconds $(SECONDS) $(if $(FROM),--first $(FROM)))

@@ -17,7 +17,7 @@ from typing import Any
 from lambda_handlers.store.protocol import ObjectInfo, ObjectStore
 
 LEVEL_0 = re.compile(r"[^/]+/0000/")
-LEVEL_0_AND_LOCK = re.compile(r"[^/]+/(0000/|lock\.json$)")
+LEVEL_0_AND_LOCK = re.compile(r"[^/]+/0000/|_locks/")
 NOTHING = re.compile("$.^")
 
 

@@ -1,6 +1,8 @@
 """The command line of the package.
 
-python -m benchmarks.peers [--fresh] [MEGABYTES …]
+python -m benchmarks.peers [--fresh] [--docs] [MEGABYTES …]
+
+With `--fresh` nothing that an earlier run has kept is used; with `--docs` the results go to docs/performance.md.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import sys
 from benchmarks.peers.databases import make
 from benchmarks.peers.operations import OPERATIONS
 from benchmarks.peers.peers import PEERS
+from benchmarks.peers.report import Results, tables, write
 from benchmarks.peers.runs import Result, result_of
 from benchmarks.peers.simulator.client import ROOT, Simulator
 from benchmarks.peers.simulator.latency import Latency
@@ -24,8 +27,10 @@ def main(arguments: list[str]) -> None:
         shutil.rmtree(BUILD / "results", ignore_errors=True)
     sizes = [int(each) for each in arguments if each.isdigit()] or list(SIZES)
     with Simulator(Latency()) as simulator:
-        for megabytes in sizes:
-            measure(simulator, megabytes)
+        results = Results([result for megabytes in sizes for result in measure(simulator, megabytes)])
+    print(tables(results))
+    if "--docs" in arguments:
+        write(results, ROOT / "docs/performance.md", ROOT / "docs/pictures/peers.svg")
 
 
 def measure(simulator: Simulator, megabytes: int) -> list[Result]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 
-from benchmarks.peers.databases import Made
+from benchmarks.peers.databases import Made, run_pass
 from benchmarks.peers.operations import READS
 from benchmarks.peers.peers import Peer, load
 from benchmarks.peers.simulator.client import ROOT, Simulator
@@ -76,6 +76,8 @@ def result_of(simulator: Simulator, peer: Peer, operation: str, megabytes: int, 
     if operation in peer.cannot:
         found = Result(peer.name, operation, megabytes, [], peer.cannot[operation])
     else:
+        if peer.form == "log":
+            run_pass(made.log)
         load(simulator, peer, str(made.file), str(made.log))
         found = _run(simulator, peer, operation, megabytes)
     file.parent.mkdir(parents=True, exist_ok=True)

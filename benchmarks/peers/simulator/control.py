@@ -69,6 +69,8 @@ class Control:
         """Load each file below a directory as an object."""
         for folder, _, names in os.walk(path):
             for name in names:
+                if name.startswith("."):
+                    continue  # a lock of the directory
                 file = Path(folder, name)
                 self._load_file(bucket, prefix + file.relative_to(path).as_posix(), str(file))
 
