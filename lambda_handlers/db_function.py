@@ -22,6 +22,7 @@ from functools import lru_cache
 from typing import Any
 
 from lambda_handlers.events import Context, is_asynchronous
+from lambda_handlers.extension import Extension, ExtensionRefused
 from lambda_handlers.host import process_age_ms
 from lambda_handlers.service import Service
 from lambda_handlers.settings import BadSetting, Settings, stack_of
@@ -34,6 +35,17 @@ def _service(settings: Settings) -> Service:
 
 
 def handler(event: object, context: Context | None = None) -> dict[str, Any]:
+    if _extension is None:
+        return _handle(event, context)
+    try:
+        reply = _handle(event, context)
+    except BaseException:
+        _extension.failed()
+        raise
+    return _extension.replying(reply)
+
+
+def _handle(event: object, context: Context | None) -> dict[str, Any]:
     try:
         service = _service(Settings.from_environment(os.environ))
     except BadSetting as error:
@@ -48,10 +60,16 @@ def handler(event: object, context: Context | None = None) -> dict[str, Any]:
     return service.handle(event, context)
 
 
+_extension: Extension | None = None  # None: work is done before the reply
+
 if "AWS_LAMBDA_RUNTIME_API" in os.environ:
     # Lambda's init phase has a whole CPU regardless of the function's memory: open store and lock there.
     with suppress(BadSetting):  # the first request reports it
-        _service(Settings.from_environment(os.environ)).initialized(process_age_ms())
+        _settings = Settings.from_environment(os.environ)
+        if _settings.runtime_api and not _settings.read_only:  # readers leave nothing to do
+            with suppress(ExtensionRefused, OSError):
+                _extension = Extension(_settings.runtime_api, _service(_settings).after_reply)
+        _service(_settings).initialized(process_age_ms())
 
 gc.freeze()  # what is here now stays: no collection needs to look at it again
 gc.enable()

@@ -81,6 +81,11 @@ def why_not_json(error: Exception) -> str:
     return "it is nested too deep" if isinstance(error, RecursionError) else "a number in it has too many digits"
 
 
+def reply_of(event: object, status: int, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the reply to an event that is not of a queue."""
+    return http_reply(status, body) if is_http(event) else {"statusCode": status, "body": body}
+
+
 def http_reply(status: int, body: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "statusCode": status,

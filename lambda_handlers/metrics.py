@@ -32,6 +32,8 @@ UNITS = {
     "lock_wait_ms": "Milliseconds",
     "commits": "Count",
     "conflicts": "Count",
+    "after_reply_ms": "Milliseconds",
+    "after_reply_failures": "Count",
     "store_requests": "Count",
     "bytes_in": "Bytes",
     "bytes_out": "Bytes",
@@ -77,6 +79,10 @@ class Metrics:
                 return {"requests": 1, "server_errors": 1}
             case "batch":
                 return _of_batch(fields) | self._memory("memory_percent")
+            case "after_reply":
+                return _numbers(fields, "store_requests", "bytes_in", "bytes_out", after_reply_ms="ms")
+            case "after_reply_failed" | "extension_lost" | "not_published" | "lock_not_released":
+                return {"after_reply_failures": 1}
             case "stale_lock_freed":
                 return {"stale_locks_freed": 1}
             case "free_locks":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lambda_handlers.after_reply import AfterReply
 from lambda_handlers.caller import OPERATOR, Caller
 from lambda_handlers.deadline import Deadline, Watch
 from lambda_handlers.host import Host
@@ -25,8 +26,13 @@ class Resources:
     lock: WriteLock
     host: Host
     log: Log
-    directory: str  # of local copies; shared with other users of the machine: files in it have no names
+    after_reply: AfterReply
     watch: StatementWatch | None = None  # over what statements take; None: nobody wants to know
+
+    @property
+    def directory(self) -> str:
+        """The directory of local copies; shared with other users of the machine: files in it have no names."""
+        return self.settings.temp_dir
 
     @property
     def has_lock(self) -> bool:

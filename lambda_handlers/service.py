@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import apsw
 
 from lambda_handlers import events
+from lambda_handlers.after_reply import AfterReply
 from lambda_handlers.caller import OPERATOR, Caller
 from lambda_handlers.database.database import Database
 from lambda_handlers.database.delivery import DIRECT, Delivery
@@ -60,20 +61,19 @@ class Service:
         self._has_opened_store = store is None  # and closes it
         self._store = MeteredStore(service_store(settings, store, (replies_prefix(), streams_prefix())), clock)
         lock = lock or build_lock(settings, self._store, self._host, self._store.clock)
-        directory = settings.temp_dir
         watch = None
         if settings.insights:
             from lambda_handlers.insights.kept import new_watch  # few stacks want it, and imports slow down cold starts
 
             watch = new_watch(settings, self._store, self._log, self._host.now)
-        self._resources = Resources(settings, self._store, lock, self._host, self._log, directory, watch)
+        self.after_reply = AfterReply(self._host, self._log, self._store)
+        self._resources = Resources(settings, self._store, lock, self._host, self._log, self.after_reply, watch)
         self._databases: dict[str, Database] = {}  # the one used last comes last
         self._warm: WarmSessions | None = None
         self._http: HttpService | None = None
         self._batch: Batch | None = None  # of the queue, the newest one
         self._in_use: set[str] = set()  # by the request or action that runs
         self._machine = settings.billed_machine
-        self._init_ms: float | None = None  # until a reply has reported it
         self._running = threading.Lock()
         self._watchdog = Watchdog(settings.runtime_api) if settings.runtime_api else None
         # SQLite's own memory; the rest is for Python, the rows of a reply and the bodies of objects.
@@ -98,15 +98,13 @@ class Service:
             started = self._host.now()
             seconds = seconds_for(request, remaining_seconds)
             deadline = self._resources.deadline(seconds, request, invocation_id, caller)
-            before = self._store.counters
             with self._running_request(request.database):
+                before = self._store.counters
                 reply_limit = limit // 2 if limit and delivery.as_text else limit
                 database = self._database(request.database)
                 reply = database.execute(request, deadline, reply_limit, invocation_id, caller, delivery)
-            used = {name: count - before[name] for name, count in self._store.counters.items()}
-            reply.stats.update(**used, **self._machine, ms=round((self._host.now() - started) * 1000, 3))
-            if self._init_ms is not None:
-                reply.stats["init_ms"], self._init_ms = self._init_ms, None
+                used = self._store.used_since(before) | self._machine | self.after_reply.take_stats()
+            reply.stats.update(used, ms=round((self._host.now() - started) * 1000, 3))
             return reply
 
     def noted(self) -> dict[str, Any]:
@@ -115,7 +113,7 @@ class Service:
 
     def initialized(self, init_ms: float | None) -> None:
         """Note the time taken by the start of the container. The next reply reports it, since it is billed with it."""
-        self._init_ms = init_ms
+        self.after_reply.add_stats(init_ms=init_ms)
 
     def act(
         self, action: Action, remaining_seconds: float | None = None, *, caller: Caller = OPERATOR
@@ -157,10 +155,7 @@ class Service:
         self._log.error("given_up", aws_request_id=context.aws_request_id, code=error.code)
         if events.is_queue(event) and self._batch is not None:
             return self._batch.failures()
-        body = error.for_stack(self._settings.stack).encode()
-        if events.is_http(event):
-            return events.http_reply(error.status, body)
-        return {"statusCode": error.status, "body": body}
+        return events.reply_of(event, error.status, error.for_stack(self._settings.stack).encode())
 
     def _handle(self, event: object, context: Context | None, delivery: Delivery) -> dict[str, Any]:
         if events.is_queue(event):
@@ -189,11 +184,12 @@ class Service:
         with self._running, self._running_request(name):
             before = self._store.counters
             yield self._database(name)
-            for counter, count in self._store.counters.items():
-                stats[counter] = stats.get(counter, 0) + count - before[counter]
+            for counter, count in self._store.used_since(before).items():
+                stats[counter] = stats.get(counter, 0) + count
 
     def close(self) -> None:
         with self._running:
+            self.after_reply.finish()
             for database in self._databases.values():
                 database.close()
             self._databases.clear()
@@ -261,8 +257,10 @@ class Service:
 
     @contextmanager
     def _running_request(self, watched: str | None = None) -> Iterator[None]:
-        """Keep the databases of a request open. An error of the store at this place is a bug, and leaves the outcome of
-        a write open. `watched`: the database of a request of which is noted what its statements take."""
+        """Keep the databases of a request open; finish the work for earlier ones first. An error of the store at this
+        place is a bug, and leaves the outcome of a write open. `watched`: the database of a request of which is noted
+        what its statements take."""
+        self.after_reply.finish()
         watch, started = (self._resources.watch if watched else None), self._host.now()
         if watch:
             watch.begin_request()
@@ -274,6 +272,7 @@ class Service:
             self._in_use.clear()
             if watch and watched:
                 watch.end_request(watched, self._host.now() - started)
+            self.after_reply.begin()
 
     def _database(self, name: str) -> Database:
         database = self._databases.pop(name, None) or Database(

@@ -9,8 +9,9 @@ EFS has elastic throughput: its bytes are metered, for metadata 4 KiB at least a
 operations behind a read and a write of the store are counted in `benchmarks/efs.py`.
 
 The estimate counts the measures of the function itself: its time from request to reply (`ms`), after a cold start the
-time until it was ready (`init_ms`, billed since August 2025), its memory, and its requests to S3. Not counted: storage,
-an API gateway in front, and traffic out of AWS.
+time until it was ready (`init_ms`, billed since August 2025), its memory, and its requests to S3. The work that the
+container did after the reply before is billed as well; it is counted with the reply that reports it (`after_ms`,
+`after_store_requests`, …). Not counted: storage, an API gateway in front, and traffic out of AWS.
 """
 
 from __future__ import annotations
@@ -52,26 +53,33 @@ def estimate(stats: Mapping[str, Any], *, in_files: bool = False) -> float:
     databases are in EFS, not in S3, as the stats of newer functions say themselves."""
     if "memory_mb" not in stats:
         return 0.0
-    function = run(stats["memory_mb"], stats["ms"] + stats.get("init_ms", 0.0), stats.get("architecture", ""))
+    billed_ms = stats["ms"] + stats.get("init_ms", 0.0) + stats.get("after_ms", 0.0)
+    function = run(stats["memory_mb"], billed_ms, stats.get("architecture", ""))
     return function + (files(stats) if in_files or stats.get("store") == "efs" else store(stats))
 
 
 def store(stats: Mapping[str, Any]) -> float:
     """Return the dollars for the requests to S3 in these `stats`; 0 without any."""
-    writes: int = stats.get("store_writes", 0)
-    reads: int = stats.get("store_requests", 0) - writes
+    writes = _used(stats, "store_writes")
+    reads = _used(stats, "store_requests") - writes
     return writes * S3_WRITE + reads * S3_READ
 
 
 def files(stats: Mapping[str, Any]) -> float:
     """Return the dollars for the use of EFS by the requests in these `stats`, about: a small file that is read is
     metered as a larger one."""
-    writes: int = stats.get("store_writes", 0)
-    reads: int = stats.get("store_requests", 0) - writes
+    writes = _used(stats, "store_writes")
+    reads = _used(stats, "store_requests") - writes
     read, written = EFS_WRITE_BYTES
-    read_bytes: float = reads * EFS_READ_BYTES + writes * read + stats.get("bytes_in", 0)
-    written_bytes: float = writes * written + max(0, stats.get("bytes_out", 0) - writes * _EFS_DATA_BYTES)
+    read_bytes: float = reads * EFS_READ_BYTES + writes * read + _used(stats, "bytes_in")
+    written_bytes: float = writes * written + max(0, _used(stats, "bytes_out") - writes * _EFS_DATA_BYTES)
     return (read_bytes * EFS_READ_GB + written_bytes * EFS_WRITE_GB) / BYTES_PER_GB
+
+
+def _used(stats: Mapping[str, Any], name: str) -> int:
+    """Return the use of the store by a request, and by the work after the reply before it."""
+    used: int = stats.get(name, 0) + stats.get(f"after_{name}", 0)
+    return used
 
 
 def run(memory_mb: float, billed_ms: float, machine: str) -> float:

@@ -54,6 +54,9 @@ def details(reply: Reply, elapsed_ms: float) -> str:
         parts.append(f"server {duration(stats['ms'])} {'cold' if stats.get('cold') else 'warm'}")
     if "init_ms" in stats:
         parts.append(f"container started in {duration(stats['init_ms'])}")
+    if "after_ms" in stats:
+        requests = count(stats.get("after_store_requests", 0), "store request")
+        parts.append(f"{duration(stats['after_ms'])} of work after the reply before ({requests})")
     if "store_requests" in stats:
         writes = stats.get("store_writes", 0)
         parts.append(f"{count(stats['store_requests'], 'store request')} ({writes} of them writes or lists)")

@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[1]
 # Package → its modules that are loaded, and no other.
 OURS = {
     "lambda_handlers": """
-        caller db_function deadline events host log resources service settings store_clock watchdog
+        after_reply caller db_function deadline events extension host log resources service settings store_clock
+        watchdog
     """,
     "lambda_handlers.database": """
         applied_requests attached_databases database delivery errors local_copy moments newest_requests newest_state

@@ -239,6 +239,7 @@ class Database:
             warn=self._warn,
             puts_maps=not self._is_reader,
             clock=resources.store.clock,
+            later=resources.after_reply.later,
         )
 
     def _new_copy(self) -> Copy:

@@ -1,12 +1,16 @@
 """Publishing: folds, page maps, the head and work items, written after a commit for later readers and maintenance.
 
-None of it is part of the transaction. It is written once the transaction is in the store. Without it a reader needs
-more requests, so a failure is reported to `warn` and changes nothing else.
+None of it is part of the transaction. It is written once the transaction is in the store, and no reply waits for it.
+Without it a reader needs more requests, so a failure is reported to `warn` and changes nothing else.
+
+What is written is about the copy as the commit has left it. So it is finished before the copy changes again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import TypeAlias
 
 from lambda_handlers.host import Host
 from lambda_handlers.shared.dataclasses import dataclass, replace
@@ -24,7 +28,13 @@ from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES
 from lambda_handlers.storage.pages.page_map_binding import bind
 from lambda_handlers.store.protocol import AlreadyExists, NotFound, ObjectStore, PreconditionFailed, StoreError
 
+Later: TypeAlias = Callable[[Callable[[], None]], object]  # has work done, at once or after the reply
+
 MAX_FOLDED_BYTES = 256 << 10  # a larger transaction is maintenance's to merge
+
+
+def at_once(work: Callable[[], None]) -> None:
+    work()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +46,14 @@ class _Fold:
 class Publisher:
     """The publisher of one replica, whose local pages are `pages`."""
 
-    def __init__(self, store: ObjectStore, host: Host, warn: Warn, pages: LocalPages) -> None:
+    def __init__(self, store: ObjectStore, host: Host, warn: Warn, pages: LocalPages, later: Later = at_once) -> None:
         self._store = store
         self._database = pages.database
         self._host = host
         self._warn = warn
         self._pages = pages
+        self._later = later
+        self._left: Callable[[], None] | None = None  # to do for the newest commit
         self._head: Head | None = None  # as it was last seen, with its ETag
         self._etag: str | None = None
 
@@ -50,15 +62,35 @@ class Publisher:
         self._head, self._etag = heads.read(self._store, self._database)
         return self._head
 
-    def publish(self, committed: Layer, header: Header, known_at: float) -> Layer | None:
-        """Write the files due after a commit. Returns the fold, if one was made: a layer in place of the folded ones.
-        `known_at`: unix seconds, before the commit was sent.
+    def publish_later(self, committed: Layer, header: Header, known_at: float) -> None:
+        """Have the files written that are due after a commit, if there are any. `known_at`: unix seconds, before the
+        commit was sent."""
+        after = fold_after(header.max_txid, self._head.folds_from if self._head else 0)
+        if after is not None or _is_large(committed):
+            self._left = partial(self._publish, committed, header, after, known_at)
+            self._later(self.finish)
+
+    def finish(self) -> None:
+        """Write what is left to write for the newest commit. To be called before the copy changes."""
+        left, self._left = self._left, None
+        if left is not None:
+            left()
+
+    def _publish(self, committed: Layer, header: Header, after: Txid | None, known_at: float) -> None:
+        try:
+            fold = self._write_due(committed, header, after, known_at)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the transaction is committed
+            self._warn("fold", error)
+        else:
+            if fold is not None:
+                self._pages.layers.add(fold)
+
+    def _write_due(self, committed: Layer, header: Header, after: Txid | None, known_at: float) -> Layer | None:
+        """Return the fold, if one was made: a layer in place of the folded ones. `after`: the transaction before the
+        fold that is due, if one is.
 
         All is sent at once, but a page map comes after its file: so the map of a fold can only be about our own. A head
         may name a file whose create fails; a reader of that head will then LIST."""
-        after = fold_after(header.max_txid, self._head.folds_from if self._head else 0)
-        if after is None and not _is_large(committed):
-            return None
         marked = self._host.start(partial(self._put_work_item, header.max_txid))
         fold = None if after is None else self._fold(header, after)
         created = self._host.start(lambda: fold is not None and self._create(fold))

@@ -45,7 +45,7 @@ from lambda_handlers.storage.log_follower import LogFollower
 from lambda_handlers.storage.pages.layers import Layer
 from lambda_handlers.storage.pages.opening import Opener, Warn
 from lambda_handlers.storage.pages.page_cache import PageCache
-from lambda_handlers.storage.publishing import Publisher
+from lambda_handlers.storage.publishing import Later, Publisher, at_once
 from lambda_handlers.storage.time_limit import NO_LIMIT, TimeLimit
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import ObjectStore, StoreError, Unavailable
@@ -75,7 +75,9 @@ class Replica:
         warn: Warn = lambda _what, _error: None,
         clock: StoreClock | None = None,  # the store's
         puts_maps: bool = True,  # that it had to make, for other readers
+        later: Later = at_once,
     ) -> None:
+        """`later` is given the work that no reply waits for."""
         self.database = database
         self._store = store
         self._host = host
@@ -83,7 +85,7 @@ class Replica:
         opener = Opener(store, database, host, limit_bytes, warn, puts_maps)
         self._pages = LocalPages(opener, PageCache(directory, limit_bytes, make_room))
         self._freshness = self._pages.freshness
-        self._publisher = Publisher(store, host, warn, self._pages)
+        self._publisher = Publisher(store, host, warn, self._pages, later)
         self._follower = LogFollower(store, host, self._clock, self._pages, self._publisher)
         self._checks = CommitChecks(store, host, self._pages, self._follower)
         self._times = CommitTimes(self._clock, self._pages, self._checks)
@@ -151,6 +153,7 @@ class Replica:
         if max_staleness > 0 and 0 <= age <= max_staleness and not self._pages.must_reopen:
             return
         self.cancel_prefetch()
+        self._publisher.finish()
         try:
             self._follower.follow(now, deadline)
         except StoreError as error:
@@ -205,7 +208,7 @@ class Replica:
 
         Raises Conflict, or SldbError `store_error` with `applied` in its details: "no", or "unknown" if the store did
         not answer."""
-        now = self._checks.time_to_commit()
+        now = self._time_to_commit()
         earliest_ms = time_ms if content_ms is None else max(self.next_time_ms(now), content_ms)
         node_id = kinds.node_id(kind, self._host.entropy(8))
         header = self._next_header(changes.page_size, changes.page_count, node_id, now, earliest_ms)
@@ -221,7 +224,7 @@ class Replica:
     def announce(self, seconds: int) -> Header:
         """Create transaction txid + 1 without changes, as an announcement of the one after it (announcements). Returns
         its header; raises as `commit` does."""
-        now = self._checks.time_to_commit()
+        now = self._time_to_commit()
         node_id = kinds.announcement_id(seconds, self._host.entropy(8))
         header = self._next_header(self.page_size, self.page_count, node_id, now)
         nothing = PageChanges(self.page_size, self.page_count, tuple)
@@ -233,7 +236,7 @@ class Replica:
     def commit_prepared(self, prepared: Prepared, first_page: bytes, node_id: int, marks: Marks = _NO_MARKS) -> Txid:
         """Create transaction txid + 1 from a prepared file in the store, with this page 1 and these marks in its
         header. Raises as `commit` does."""
-        now = self._checks.time_to_commit()
+        now = self._time_to_commit()
         earliest_ms = self.next_time_ms(now)
         header = self._next_header(prepared.page_size, prepared.page_count, node_id, now, earliest_ms)
         header = replace(header, marks=marks)
@@ -241,6 +244,10 @@ class Replica:
         self._create(made, lambda: made.create(self._store, self._key_of(header)), now)
         self._adopt(header, made.layer, None, now)
         return header.max_txid
+
+    def _time_to_commit(self) -> float:
+        self._publisher.finish()
+        return self._checks.time_to_commit()
 
     def _next_header(
         self, page_size: int, page_count: int, node_id: int, now: float, earliest_ms: int | None = None
@@ -279,12 +286,5 @@ class Replica:
         """Bring the local copy to the transaction that was just committed. An error in here comes after the commit: the
         copy is merely a cache, and the next request opens the database again."""
         self.committed = Committed(header.max_txid, header.timestamp_ms, layer.map.file_bytes)
-        if not self._pages.adopt(layer, changes.pages() if changes else None):
-            return
-        try:
-            fold = self._publisher.publish(layer, header, known_at)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the transaction is committed
-            self._warn("fold", error)
-        else:
-            if fold is not None:
-                self._pages.layers.add(fold)
+        if self._pages.adopt(layer, changes.pages() if changes else None):
+            self._publisher.publish_later(layer, header, known_at)

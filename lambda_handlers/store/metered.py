@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from lambda_handlers.store.protocol import PAGE_KEYS, PART_BYTES, CopyOf, ObjectInfo, ObjectStore
 from lambda_handlers.store_clock import StoreClock
@@ -112,6 +112,10 @@ class MeteredStore:
         """The requests and bytes so far, by their names in the statistics of a reply."""
         own = {"store_requests": self.requests, "store_writes": self.writes}
         return own | {"bytes_in": self.bytes_in, "bytes_out": self.bytes_out}
+
+    def used_since(self, before: Mapping[str, int]) -> dict[str, int]:
+        """Return the requests and bytes since the counters were those."""
+        return {name: count - before[name] for name, count in self.counters.items()}
 
     def close(self) -> None:
         self._store.close()

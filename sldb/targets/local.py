@@ -47,7 +47,7 @@ class LocalTarget:
         from lambda_handlers.service import Service
         from lambda_handlers.settings import Settings, insights_of
 
-        return Service(
+        service = Service(
             Settings(
                 store=self.directory.as_uri(),
                 lock="s3",  # over a directory: file locks
@@ -59,6 +59,8 @@ class LocalTarget:
             ),
             Host(now=self._interrupts.now, sleep=self._interrupts.sleep),
         )
+        service.after_reply.put_off(has_thread=True)
+        return service
 
     def send(self, request: Request) -> Reply:
         """Return the reply. After Ctrl-C raise SldbError `cancelled`, or TooLate if the request was over, as for a

@@ -24,6 +24,7 @@ from tests.fakes.databases.service import container, run
 from tests.fakes.stores.memory import memory_store
 
 EVENTS = ("request", "given_up", "batch", "stale_lock_freed", "free_locks", "maintenance", "maintained", "announced")
+EVENTS += ("after_reply", "after_reply_failed", "not_published")
 NUMBERS = st.floats(0, 1e12, allow_nan=False) | st.integers(0, 10**12)
 FIELDS = st.fixed_dictionaries(
     {},

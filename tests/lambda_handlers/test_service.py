@@ -80,6 +80,35 @@ def test_the_start_of_the_container_is_told_once():
     service.close()
 
 
+def test_a_reply_does_not_wait_for_folds_and_the_next_one_reports_them():
+    """Every 16th transaction has a fold, a head and a work item, which the next request finds finished."""
+    store = memory_store()
+    service = container(store)
+    service.after_reply.put_off(has_thread=False)
+    run(service, "CREATE TABLE t (a)")
+    while not service.after_reply.is_due:
+        stats = run(service, "INSERT INTO t VALUES (1)").stats
+        assert stats["store_writes"] == 1
+    assert list(store.list_objects("main/0001/")) == []
+    stats = run(service, "SELECT * FROM t").stats
+    assert (stats["store_requests"], stats["after_store_requests"], stats["after_store_writes"]) == (1, 3, 3)
+    assert stats["after_ms"] >= 0
+    assert len(list(store.list_objects("main/0001/"))) == 1
+    assert "after_ms" not in run(service, "SELECT * FROM t").stats
+    service.close()
+
+
+def test_a_service_that_is_closed_has_finished_its_work():
+    store = memory_store()
+    service = container(store)
+    service.after_reply.put_off(has_thread=False)
+    run(service, "CREATE TABLE t (a)")
+    while not service.after_reply.is_due:
+        run(service, "INSERT INTO t VALUES (1)")
+    service.close()
+    assert len(list(store.list_objects("main/0001/"))) == 1
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux")
 def test_the_age_of_a_process():
     age = "from lambda_handlers.host import process_age_ms; import time; time.sleep(0.5); print(process_age_ms())"

@@ -228,9 +228,9 @@ DISK = (
     Mutant(
         "local copies lie in a directory of a fixed name",
         "disk",
-        HANDLERS + "service.py",
-        "        directory = settings.temp_dir\n",
-        "        directory = settings.temp_dir + '/sldb'\n",
+        HANDLERS + "resources.py",
+        "        return self.settings.temp_dir\n",
+        "        return self.settings.temp_dir + '/sldb'\n",
         (SERVER + "test_service.py::test_nothing_of_another_user_is_in_the_way_in_a_shared_temporary_directory",),
     ),
     Mutant(

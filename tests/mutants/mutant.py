@@ -37,6 +37,7 @@ INVARIANTS = {
     "time": "a request ends before its function, and its lock before another's",
     "cancel": "a mark stops its own request soon, no other one, and none that has sent its commit; short ones cost nothing",
     "callers": "a caller reads and writes within its rights, and no request of one meets that of another",
+    "after": "work after a reply changes nothing that it says, and is finished before the next request",
     "reader": "a function that only reads writes to no database, whatever is asked of it, and says so",
     "front": "a caller of the API is the one that its front has identified, with the rights of its entry, and soon none",
     "http": "a response over HTTP is the whole one of the request, or an error that tells what holds; no part of it is lost",

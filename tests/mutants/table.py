@@ -21,7 +21,7 @@ from tests.mutants import (
     tokens,
 )
 from tests.mutants.api import fronts, http, queues
-from tests.mutants.writes import trust
+from tests.mutants.writes import after_reply, trust
 
 MUTANTS = (
     *commit.MUTANTS,
@@ -43,5 +43,6 @@ MUTANTS = (
     *callers.MUTANTS,
     *fronts.MUTANTS,
     *readers.MUTANTS,
+    *after_reply.MUTANTS,
     *http.MUTANTS,
 )

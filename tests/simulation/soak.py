@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from tests.simulation.histories import steps
 from tests.simulation.histories.cases import outcome_of, report
 from tests.simulation.histories.outcome import Outcome
-from tests.simulation.histories.plan import ON_NFS
+from tests.simulation.histories.plan import AFTER_REPLY, ON_NFS
 from tests.simulation.histories.transactions import SEEDS
 from tests.simulation.world.scheduler import START
 
@@ -48,14 +48,15 @@ class Tally:
 
 
 def soak(first: int, step: int, until: float) -> Tally:
-    """Run the seeds first, first + step, … until that time, and each with transactions, with undo and notes, and over
-    NFS."""
+    """Run the seeds first, first + step, … until that time, and each with transactions, with undo and notes, over NFS,
+    and with work after replies."""
     tally, seed = Tally(), first
     while time.time() < until:
         tally.add(outcome_of(seed))
         tally.add(outcome_of(f"{SEEDS}{seed}"))
         tally.add(outcome_of(f"{steps.SEEDS}{seed}"))
         tally.add(outcome_of(f"{ON_NFS}{seed}"))
+        tally.add(outcome_of(f"{AFTER_REPLY}{seed}"))
         seed += step
     return tally
 

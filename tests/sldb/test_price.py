@@ -29,6 +29,13 @@ def test_the_start_of_a_container_is_paid_for() -> None:
     assert estimate(stats(50, 1, 0, init_ms=400)) == estimate(stats(450, 1, 0))
 
 
+def test_work_after_the_reply_before_is_paid_for() -> None:
+    worked = {"after_ms": 70, "after_store_requests": 3, "after_store_writes": 2, "after_bytes_out": 9000}
+    assert estimate(stats(50, 1, 0, **worked)) == pytest.approx(estimate(stats(120, 2, 2)))
+    in_files = {"store": "efs", "bytes_out": 0}
+    assert estimate(stats(50, 1, 0, **in_files, **worked)) > estimate(stats(120, 1, 0, **in_files))
+
+
 def test_the_processor_makes_the_price() -> None:
     assert estimate(stats(50, 0, 0, architecture="aarch64")) == estimate(stats(50, 0, 0))
     assert estimate(stats(50, 0, 0, architecture="x86_64")) > estimate(stats(50, 0, 0))

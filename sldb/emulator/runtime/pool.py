@@ -4,8 +4,8 @@ A container belongs to one configuration of its function; after a change of it, 
 old one end at once and busy ones after their invocation. At most `max_idle` warm containers of a function are kept.
 
 A container whose extensions work on after its answer stays busy for that long, as in Lambda. There the next request of
-the same client takes some time to arrive, and a runtime without work asks for it before: here it waits for that time
-before another container is started.
+the same client takes some time to arrive, and a runtime without work asks for it before: here it waits for that time,
+and for the load of this machine, before another container is started.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sldb.emulator.calls.function_config import FunctionConfig
 from sldb.emulator.runtime.containers import Container
 
 THROTTLED = "TooManyRequestsException"  # the code of the error at the limit
-DISTANCE_SECONDS = 0.05  # the least time from an answer to the arrival of the client's next request
+DISTANCE_SECONDS = 0.2  # from an answer to the arrival of the client's next request
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class ContainerInfo:
     busy: bool
     tmp_dir: Path
     log_path: Path
+    has_answered: bool  # and is busy for its extensions' sake alone
 
 
 @dataclass(slots=True, eq=False)
@@ -83,6 +84,7 @@ class Pool:
                     entry.busy,
                     entry.container.tmp_dir,
                     entry.container.log_path,
+                    entry.settling,
                 )
                 for entry in self._entries
                 if function in (None, entry.config.name)

@@ -15,6 +15,7 @@ from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Header, Pgno, Txid
 from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.log.ltx_encoder import encode_ltx
+from lambda_handlers.storage.publishing import Later, at_once
 from lambda_handlers.storage.replica import Replica
 from lambda_handlers.storage.vfs import DraftVFS
 from lambda_handlers.store.protocol import ObjectStore
@@ -31,8 +32,9 @@ class Engine:
         host: Host | None = None,
         database: str = "main",
         limit_bytes: int | None = None,
+        later: Later = at_once,
     ) -> None:
-        self.replica = Replica(store, database, directory, host or Clock().host(), limit_bytes)
+        self.replica = Replica(store, database, directory, host or Clock().host(), limit_bytes, later=later)
         self.draft = Draft(self.replica, directory)
         self.vfs = DraftVFS(self.draft)
 

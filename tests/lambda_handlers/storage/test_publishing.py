@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -13,7 +13,7 @@ from lambda_handlers.log import Log
 from lambda_handlers.storage.folding import MAX_FILES, UNIT
 from lambda_handlers.storage.freshness import RETENTION_FLOOR_SECONDS
 from lambda_handlers.storage.log import chain
-from lambda_handlers.storage.log.keys import LtxName, head_key, parse_ltx_key, snapshot, transaction
+from lambda_handlers.storage.log.keys import FOLD_LEVEL, LtxName, head_key, parse_ltx_key, snapshot, transaction
 from lambda_handlers.storage.pages.head import Head
 from lambda_handlers.storage.upkeep.compaction import MAX_FILES_ABOVE_BASE
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
@@ -49,6 +49,9 @@ class World:
 
     def names(self) -> list[LtxName]:
         return [name for info in self.store.list_objects("main/") if (name := parse_ltx_key("main", info.key))]
+
+    def folds(self) -> list[LtxName]:
+        return [name for name in self.names() if name.level == FOLD_LEVEL]
 
     def head(self) -> Head:
         head = Head.decode(self.store.get(head_key("main")), "main")
@@ -116,6 +119,38 @@ def test_what_cannot_be_published_changes_nothing_else(world: World, fault: obje
         engine.replica.refresh()
         assert engine.rows("SELECT v FROM t WHERE n = 7") == [(3 * UNIT,)]
         assert engine.is_sound()
+
+
+def test_the_commit_does_not_wait_for_its_fold(world: World) -> None:
+    due: list[Callable[[], None]] = []
+    writer = Engine(world.store, world.directory, world.clock.host(), later=due.append)
+    while not due:
+        writer.write("UPDATE t SET v = v + 1 WHERE n = 1")
+    txid = writer.replica.txid
+    assert world.folds() == []
+    due.pop()()
+    assert [name.max_txid for name in world.folds()] == [world.head().txid] == [txid]
+
+
+@pytest.mark.parametrize("change", ["commit", "refresh"])
+def test_a_copy_changes_only_once_its_fold_is_made(world: World, change: str) -> None:
+    """The fold has the pages of its last transaction, and none of a later one."""
+    due: list[Callable[[], None]] = []
+    writer, other = Engine(world.store, world.directory, world.clock.host(), later=due.append), world.engine()
+    while not due:
+        writer.write("UPDATE t SET v = v + 1 WHERE n = 1")
+    txid = writer.replica.txid
+    if change == "refresh":
+        other.write("UPDATE t SET v = -1 WHERE n = 1")
+        writer.replica.refresh()
+    else:
+        writer.replica.announce(2)
+    assert [name.max_txid for name in world.folds()] == [txid]
+    due.pop()()  # has been done
+    assert [name.max_txid for name in world.folds()] == [txid]
+    past = world.engine()
+    past.replica.open_at(txid)
+    assert past.rows("SELECT v FROM t WHERE n = 1") != [(-1,)]
 
 
 def test_a_head_of_somebody_else_is_not_set_back(world: World) -> None:

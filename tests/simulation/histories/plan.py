@@ -15,6 +15,7 @@ from tests.simulation.histories import steps, transactions
 from tests.simulation.histories.transactions import Turn
 
 ON_NFS = "n"  # seeds of histories over a directory on NFS
+AFTER_REPLY = "a"  # with work that is done after the replies
 IN_TWO_BUCKETS = "x"  # with level 0 in a directory bucket (docs/express.md)
 MOST_SECONDS_APART = 50  # the clocks of the two buckets; removal is refused from a minute on
 LOCKS = ("security-group", "s3", "none")
@@ -76,11 +77,14 @@ class Plan:
     wrong_clock: WrongClock | None = None
     is_on_nfs: bool = False  # the store is a directory, and each container a client of it
     log_ahead_seconds: int | None = None  # the clock of the directory bucket; None: there is none
+    works_after_replies: bool = False
 
 
 def make(seed: str) -> Plan:
     if seed.startswith(ON_NFS):
         return replace(make(seed.removeprefix(ON_NFS)), seed=seed, is_on_nfs=True)
+    if seed.startswith(AFTER_REPLY):
+        return replace(make(seed.removeprefix(AFTER_REPLY)), seed=seed, works_after_replies=True)
     if seed.startswith(IN_TWO_BUCKETS):
         ahead = Random(f"{seed} buckets").randint(-MOST_SECONDS_APART, MOST_SECONDS_APART)
         return replace(make(seed.removeprefix(IN_TWO_BUCKETS)), seed=seed, log_ahead_seconds=ahead)

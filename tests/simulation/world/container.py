@@ -131,6 +131,9 @@ class Container:
         if not all(task.is_done for task in self.tasks):
             self.world.at(self.world.now, self.close)
         elif self.what_runs is not None:
+            if self.is_dead and (after_reply := getattr(self.what_runs, "after_reply", None)):
+                after_reply._due.clear()  # the process is gone, and what it has left to do
+                after_reply._call = None
             self.what_runs.close()
 
     def _new_skew(self, name: str) -> float:

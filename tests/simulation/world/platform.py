@@ -149,7 +149,10 @@ class Platform:
             log_level="error",
             temp_dir=self._directory,
         )
-        return Service(settings, container.host, store, self._lock(container, store), container.store_clock)
+        service = Service(settings, container.host, store, self._lock(container, store), container.store_clock)
+        if self._plan.works_after_replies:
+            service.after_reply.put_off(has_thread=True)
+        return service
 
     def _sweeper(self, container: Container, store: BucketStore) -> Sweeper:
         return Sweeper(container, store, self._lock(container, store), self._plan.retention_days)

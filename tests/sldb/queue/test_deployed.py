@@ -106,7 +106,7 @@ def killed_after_commit(aws: Emulator, nth: int) -> Iterator[threading.Event]:
         if call.action == "PutObject" and call.path.endswith(".ltx") and answer.status == 200:
             left[0] -= 1
             if left[0] == 0:
-                busy = next(each for each in aws.containers(FUNCTION) if each.busy)
+                busy = next(each for each in aws.containers(FUNCTION) if each.busy and not each.has_answered)
                 assert busy.pid is not None
                 aws.kill_container(busy.pid)
                 killed.set()

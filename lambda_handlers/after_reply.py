@@ -1,0 +1,92 @@
+"""Work after the reply: what a request leaves to be done once its caller has the reply.
+
+Nothing of it may change what the reply says: it may be lost at any moment, with its process. It is done in the order in
+which it was left, and is finished before the next request of the process begins. Its errors go to the log.
+
+Where nothing can be done after a reply, work is done at once: that is the rule until `put_off` is called. In a function
+an extension does it (`extension`), elsewhere a thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from lambda_handlers.host import Call, Host
+from lambda_handlers.log import Log, trace
+from lambda_handlers.store.metered import MeteredStore
+
+
+class AfterReply:
+    def __init__(self, host: Host, log: Log, store: MeteredStore) -> None:
+        self._host = host
+        self._log = log
+        self._store = store
+        self._is_put_off = self._has_thread = False
+        self._due: list[Callable[[], object]] = []
+        self._call: Call | None = None
+        self._working = threading.Lock()
+        self._stats: dict[str, Any] = {}  # that no reply has reported
+
+    def put_off(self, *, has_thread: bool) -> None:
+        """Have work wait for replies from now on. `has_thread`: `begin` starts a thread for it; otherwise the caller
+        calls `finish` after each reply."""
+        self._is_put_off, self._has_thread = True, has_thread
+
+    def put_off_no_more(self, reason: Exception) -> None:
+        self._is_put_off = False
+        self._log.error("extension_lost", error=str(reason))
+
+    @property
+    def is_due(self) -> bool:
+        return bool(self._due)
+
+    def later(self, work: Callable[[], object]) -> None:
+        """Do this after the reply of the current request."""
+        if self._is_put_off:
+            self._due.append(work)
+        else:
+            self._do(work)
+
+    def begin(self) -> None:
+        """Begin with what is due: the reply is about to be given."""
+        if self._due and self._has_thread:
+            self._call = self._host.start(self._do_all)
+
+    def finish(self) -> None:
+        """Wait until all is done; do what has not begun."""
+        call, self._call = self._call, None
+        if call is not None:
+            call.result()
+        self._do_all()
+
+    def add_stats(self, **amounts: float | None) -> None:
+        """Add what was done outside of requests to the statistics of the next reply."""
+        for name, amount in amounts.items():
+            if amount is not None:
+                self._stats[name] = self._stats.get(name, 0) + amount
+
+    def take_stats(self) -> dict[str, Any]:
+        """Return the time and the use of the store outside of requests since the last call, by their names in the
+        statistics of a reply."""
+        stats, self._stats = self._stats, {}
+        return stats
+
+    def _do_all(self) -> None:
+        if not self._due:
+            return
+        with self._working:
+            started, before = self._host.now(), self._store.counters
+            while self._due:
+                self._do(self._due.pop(0))
+            used = self._store.used_since(before)
+            used_ms = round((self._host.now() - started) * 1000, 3)
+        self._log.debug("after_reply", ms=used_ms, **used)
+        self.add_stats(**{f"after_{name}": amount for name, amount in {"ms": used_ms, **used}.items()})
+
+    def _do(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - the reply stands, and the rest of the work is not to suffer
+            self._log.error("after_reply_failed", traceback=trace(error))

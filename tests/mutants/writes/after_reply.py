@@ -1,0 +1,110 @@
+"""Work after the reply: it changes no reply, and is finished before what it is about changes."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import STORAGE, Mutant
+
+HANDLERS = "lambda_handlers/"
+AFTER = "tests/lambda_handlers/test_after_reply.py::"
+EXTENSION = "tests/lambda_handlers/test_extension.py::"
+SERVICE = "tests/lambda_handlers/test_service.py::"
+PUBLISHING = STORAGE + "test_publishing.py::"
+
+MUTANTS = (
+    Mutant(
+        "work is never put off",
+        "after",
+        HANDLERS + "after_reply.py",
+        "        if self._is_put_off:",
+        "        if False:",
+        (SERVICE + "test_a_reply_does_not_wait_for_folds_and_the_next_one_reports_them",),
+    ),
+    Mutant(
+        "work is put off where nothing does it",
+        "after",
+        HANDLERS + "after_reply.py",
+        "        if self._is_put_off:",
+        "        if True:",
+        (AFTER + "test_work_is_done_at_once_unless_it_is_put_off",),
+    ),
+    Mutant(
+        "the next request does not wait",
+        "after",
+        HANDLERS + "after_reply.py",
+        "            call.result()",
+        "            pass",
+        (AFTER + "test_a_thread_begins_with_it_and_the_next_request_waits_for_its_end",),
+    ),
+    Mutant(
+        "a request begins beside the work of the one before",
+        "after",
+        HANDLERS + "service.py",
+        "        self.after_reply.finish()\n        watch,",
+        "        watch,",
+        (SERVICE + "test_a_reply_does_not_wait_for_folds_and_the_next_one_reports_them",),
+    ),
+    Mutant(
+        "a service is closed over its work",
+        "after",
+        HANDLERS + "service.py",
+        "            self.after_reply.finish()\n            for database",
+        "            for database",
+        (SERVICE + "test_a_service_that_is_closed_has_finished_its_work",),
+    ),
+    Mutant(
+        "one failure ends all work",
+        "after",
+        HANDLERS + "after_reply.py",
+        "        except Exception as error:  # noqa: BLE001 - the reply",
+        "        except KeyError as error:  # noqa: BLE001 - the reply",
+        (AFTER + "test_all_of_it_is_done_in_its_order_whoever_fails",),
+    ),
+    Mutant(
+        "a commit on a copy whose fold is still to be made",
+        "after",
+        HANDLERS + "storage/replica.py",
+        "        self._publisher.finish()\n        return self._checks",
+        "        return self._checks",
+        (PUBLISHING + "test_a_copy_changes_only_once_its_fold_is_made",),
+    ),
+    Mutant(
+        "a refresh of a copy whose fold is still to be made",
+        "after",
+        HANDLERS + "storage/replica.py",
+        "        self._publisher.finish()\n        try:",
+        "        try:",
+        (PUBLISHING + "test_a_copy_changes_only_once_its_fold_is_made",),
+    ),
+    Mutant(
+        "the extension works while the reply is posted",
+        "after",
+        HANDLERS + "extension.py",
+        "                ended.is_posted.wait(MAX_POSTING_SECONDS)",
+        "                pass",
+        (EXTENSION + "test_work_begins_once_the_runtime_has_let_go_of_the_reply",),
+    ),
+    Mutant(
+        "the environment is given up before the work",
+        "after",
+        HANDLERS + "extension.py",
+        "        ended, posted = _Ended(has_work=True, asked=None)",
+        "        ended, posted = _Ended(has_work=True, asked=self._ask_early())",
+        (EXTENSION + "test_work_begins_once_the_runtime_has_let_go_of_the_reply",),
+    ),
+    Mutant(
+        "the extension asks twice for one event",
+        "after",
+        HANDLERS + "extension.py",
+        "        return self._ask() if self._invoked > self._replied else None",
+        "        return self._ask()",
+        (EXTENSION + "test_a_handler_that_is_faster_than_the_extension_leaves_the_asking_to_it",),
+    ),
+    Mutant(
+        "a read keeps its environment until the thread has noticed",
+        "after",
+        HANDLERS + "extension.py",
+        "asked=self._ask_early()))",
+        "asked=None))",
+        (EXTENSION + "test_without_work_it_has_asked_before_the_handler_returns",),
+    ),
+)
