@@ -22,6 +22,7 @@ from lambda_handlers.storage.log.keys import (
     behind_singles,
     database_prefix,
     parse_ltx_key,
+    parse_map_progress_key,
     parse_page_map_key,
     singles_prefix,
 )
@@ -134,8 +135,10 @@ class PartialListing:
             self._add_run(first, cut)
 
     def _txid_of(self, info: ObjectInfo) -> Txid:
-        name = parse_ltx_key(self.database, info.key) or parse_page_map_key(self.database, info.key)
-        return name.min_txid if name else 0
+        for parse in (parse_ltx_key, parse_page_map_key, parse_map_progress_key):
+            if name := parse(self.database, info.key):
+                return name.min_txid
+        return 0
 
     def _add(self, infos: Iterable[ObjectInfo]) -> None:
         for info in infos:

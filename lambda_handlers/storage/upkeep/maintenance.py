@@ -41,6 +41,7 @@ from lambda_handlers.storage.upkeep import lease as leases
 from lambda_handlers.storage.upkeep import retention
 from lambda_handlers.storage.upkeep.compaction import Compactor
 from lambda_handlers.storage.upkeep.lease import Lease
+from lambda_handlers.storage.upkeep.pass_listing import list_for_pass
 from lambda_handlers.storage.upkeep.removal import MAX_DELETES, Listing, Removal
 from lambda_handlers.storage.upkeep.report import Report
 from lambda_handlers.storage.upkeep.sweep import SWEEP_SECONDS, Sweep
@@ -236,7 +237,8 @@ class Maintenance:
         uploads: dict[str, float] = {}
         store_time = 0.0  # nothing is old where the lease is not shown
         mark_at: float | None = None
-        for info in self.store.list_objects(database_prefix(database)):
+        shown = list_for_pass(self.store, self.host, database, self._retained_seconds)
+        for info in shown.objects.values():
             if name := parse_ltx_key(database, info.key):
                 sizes[name] = info.size
                 if (name, info.size) == (transaction(1), MARK_BYTES):
@@ -253,8 +255,8 @@ class Maintenance:
             elif info.key == maintenance_key(database):
                 store_time = info.modified_at
         files = {name: HeadFile(name, size, name in mapped) for name, size in sizes.items()}
-        dates = Listing(written_at, page_maps, uploads, store_time, lease.taken_at, self.host.now(), mark_at)
-        return _Listing(files, dates)
+        times = store_time, lease.taken_at, self.host.now()
+        return _Listing(files, Listing(written_at, page_maps, uploads, *times, mark_at, shown.listed))
 
 
 def _is_unfinished(listing: _Listing) -> bool:

@@ -12,6 +12,10 @@ copied a directory. Therefore:
 - Objects deleted for their own age alone (parts of pushes, page maps without a file) are requested once more likewise.
 - Finally, if any transaction behind the base would become unreadable, nothing is deleted.
 
+Of a long log not all transactions are listed (pass_listing). The last transaction of each file above is requested then,
+if it was not listed: no file is older than it, and one covered by another stays unless that transaction has a file of
+its own.
+
 Transactions below the base need no such request, regardless of their number: they are older than the base, which
 contains them. A writer with a fast clock dates its transactions too late, and they stay longer. A time in the future
 proves nothing, and then the store's two answers decide.
@@ -21,14 +25,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from itertools import islice
+from itertools import islice, pairwise
 
 from lambda_handlers.host import Host
 from lambda_handlers.log import Log
 from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.log import chain
 from lambda_handlers.storage.log.keys import LtxName, transaction
-from lambda_handlers.storage.log.ltx import HEADER_BYTES, Header
+from lambda_handlers.storage.log.ltx import HEADER_BYTES, Header, Txid
+from lambda_handlers.storage.log.partial_listing import WHOLE, Runs, has_run
 from lambda_handlers.storage.upkeep import retention
 from lambda_handlers.store.protocol import NotFound, ObjectStore
 from lambda_handlers.store_clock import SKEW_SECONDS
@@ -52,6 +57,7 @@ class Listing:
     leased_at: tuple[float, float]  # by this machine's clock: before the lease was put, and after
     listed_at: float  # by this machine's clock: when the LIST was over
     mark_at: float | None = None  # when the mark of a copy was written, at the key of transaction 1
+    listed: Runs = WHOLE  # the transactions looked for at level 0; all files above it are here
 
 
 class _Doubt(Exception):
@@ -68,12 +74,13 @@ class Removal:
         self._log = log
         self._listing = listing
         self._now = min(listing.store_time, listing.leased_at[0])
+        self._last: dict[Txid, float | None] = {}  # the dates of transactions not listed; None: there is none
 
     def run(self, retained_seconds: float) -> set[LtxName]:
         """Delete, and return the deleted files."""
         try:
             self._check_clocks()
-            names = sorted(self._proven(retained_seconds))[:MAX_DELETES]
+            names = sorted(self._proven(retained_seconds), key=lambda name: (not name.level, name))[:MAX_DELETES]
             lonely = self._still_old(self._lonely())
         except _Doubt as doubt:
             self._log.warning("nothing_removed", database=self._database, reason=str(doubt))
@@ -108,7 +115,9 @@ class Removal:
             wanted = sorted(deciding - looked, key=lambda name: (name != base, name))[: MAX_LOOKUPS - len(looked)]
             if not wanted:
                 leaving = {
-                    name for name, why in reasons.items() if why in looked and (name in looked or not name.level)
+                    name
+                    for name, why in reasons.items()
+                    if why in looked and (name in looked or not name.level) and (why == base or self._has_last(name))
                 }
                 self._check_readable(leaving, base)
                 return leaving | self._mark(base in looked)
@@ -116,7 +125,21 @@ class Removal:
                 wanted = [base]
                 dates[base] = max(dates[base], self._newest_in(base))
             self._confirm({name.key(self._database): self._listing.written_at[name] for name in wanted})
+            self._look_for_last(wanted)
+            dates.update((name, max(dates[name], self._last.get(name.max_txid) or 0.0)) for name in wanted)
             looked.update(wanted)
+
+    def _look_for_last(self, names: Iterable[LtxName]) -> None:
+        """Request the dates of the last transactions of some files, if they were not listed."""
+        ends = {name.max_txid for name in names}
+        txids = [txid for txid in ends if not has_run(self._listing.listed, txid, txid + 1)]
+        dates = self._dates_of(transaction(txid).key(self._database) for txid in txids)
+        for txid, date in zip(txids, dates, strict=True):
+            self._last[txid] = None if date == _UNKNOWN else date
+
+    def _has_last(self, name: LtxName) -> bool:
+        """Return True if the last transaction of a file has a file of its own, or was looked for in the LIST."""
+        return self._last.get(name.max_txid, 0.0) is not None
 
     def _mark(self, has_old_base: bool) -> set[LtxName]:
         """Return the mark of a copy, once there is a confirmed base older than the retention period beside it. The mark
@@ -133,11 +156,18 @@ class Removal:
 
     def _check_readable(self, leaving: set[LtxName], base: LtxName | None) -> None:
         """Raise _Doubt if a transaction behind the base would become unreadable."""
-        there = self._listing.written_at.keys()
+        there = {*self._listing.written_at, *self._between()}
         lost = chain.readable(there) - chain.readable(there - leaving)
         lost = {txid for txid in lost if base is None or txid >= base.max_txid}
         if lost:
             raise _Doubt(f"transaction {min(lost)} could not be read any more")
+
+    def _between(self) -> Iterator[LtxName]:
+        """Yield the runs of transactions not listed, each of which has a file, apart where one was requested."""
+        for (_, start), (stop, _) in pairwise(self._listing.listed):
+            inside = sorted(txid for txid, date in self._last.items() if date is not None and start <= txid < stop)
+            for before, end in pairwise(dict.fromkeys((start - 1, *inside, stop - 1))):
+                yield LtxName(0, before + 1, end)
 
     def _newest_in(self, base: LtxName) -> float:
         """Return the time of the newest transaction in a file, by its writer's clock; 0 if that is in the future, and

@@ -62,13 +62,18 @@ def needed_base(written_at: Mapping[LtxName, float], now: float, retention_secon
 def waits_for_snapshot(written_at: Mapping[LtxName, float], now: float, retention_seconds: float) -> bool:
     """Return True if transactions have outlived the period, and only a newer base would allow their deletion."""
     period_began = now - max(retention_seconds, FLOOR_SECONDS)
-    newest_base = max((name for name in written_at if name.min_txid == 1), key=lambda name: name.max_txid, default=None)
-    if newest_base is None or written_at[newest_base] > period_began:
-        return False
-    return any(
-        name.level == 0 and name.max_txid > newest_base.max_txid and moment <= period_began
+    base = outlived_base(written_at, now, retention_seconds)
+    return base is not None and any(
+        name.level == 0 and name.max_txid > base.max_txid and moment <= period_began
         for name, moment in written_at.items()
     )
+
+
+def outlived_base(written_at: Mapping[LtxName, float], now: float, retention_seconds: float) -> LtxName | None:
+    """Return the newest base, if it is from before the period; else None."""
+    newest = max((name for name in written_at if name.min_txid == 1), key=lambda name: name.max_txid, default=None)
+    period_began = now - max(retention_seconds, FLOOR_SECONDS)
+    return newest if newest is not None and written_at[newest] <= period_began else None
 
 
 def _below(base: LtxName | None, settled: Collection[LtxName]) -> Iterator[tuple[LtxName, LtxName]]:

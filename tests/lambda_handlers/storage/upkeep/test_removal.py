@@ -18,6 +18,7 @@ from lambda_handlers.log import Log
 from lambda_handlers.storage.log import chain
 from lambda_handlers.storage.log.keys import LtxName, snapshot, transaction
 from lambda_handlers.storage.log.ltx import Header
+from lambda_handlers.storage.log.partial_listing import END, has_run
 from lambda_handlers.storage.upkeep import retention
 from lambda_handlers.storage.upkeep.removal import MAX_DELETES, MAX_LOOKUPS, Listing, Removal
 from lambda_handlers.storage.upkeep.retention import FLOOR_SECONDS
@@ -187,6 +188,72 @@ def test_one_name_that_is_another(written: dict[LtxName, float], retained: int, 
     assume(len(shown) == len(written))
     gone = remove(Store(written), listing(shown), retained)
     assert chain.plan(written.keys() - gone).reach == max(name.max_txid for name in written)
+
+
+# A long log, of which not all is listed
+
+Runs = tuple[tuple[int, int], ...]
+
+
+@st.composite
+def partial_logs(draw: st.DrawFn) -> tuple[dict[LtxName, float], Runs]:
+    """A log, and the transactions of its listing: the oldest ones, and those from one on."""
+    written = draw(logs())
+    newest = max(name.max_txid for name in written)
+    first = draw(st.integers(1, newest))
+    return written, ((0, first), (draw(st.integers(first + 1, newest + 1)), END))
+
+
+def part_of(written: dict[LtxName, float], listed: Runs) -> dict[LtxName, float]:
+    return {
+        name: date for name, date in written.items() if name.level or has_run(listed, name.max_txid, name.max_txid + 1)
+    }
+
+
+@settings(suppress_health_check=list(HealthCheck))
+@given(partial_logs(), st.integers(0, 3 * DAY))
+def test_what_was_listed_and_may_go_goes(log: tuple[dict[LtxName, float], Runs], retained: int) -> None:
+    written, listed = log
+    gone = remove(Store(written), listing(part_of(written, listed), listed=listed), retained)
+    check(written, gone, retained)
+    base = retention.needed_base(written, NOW, retained)
+    below = {name for name, why in retention.reasons(written, NOW, retained).items() if why == base}
+    assert gone >= below & part_of(written, listed).keys()
+
+
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@given(st.data(), partial_logs(), st.integers(0, 3 * DAY))
+def test_one_wrong_date_in_a_part_of_a_list(
+    data: st.DataObject, log: tuple[dict[LtxName, float], Runs], retained: int
+) -> None:
+    written, listed = log
+    shown = part_of(written, listed)
+    assume(shown)
+    struck = data.draw(st.sampled_from(sorted(shown)))
+    shown[struck] = data.draw(wrong_dates(written[struck]))
+    check(written, remove(Store(written), listing(shown, listed=listed), retained), retained)
+
+
+def test_a_base_is_no_older_than_a_transaction_that_was_not_listed() -> None:
+    """Its date is wrong in the store, and a clock had set its header back."""
+    written = {transaction(txid): NOW - 100 + txid for txid in range(1, 91)} | {snapshot(86): NOW - 9 * DAY}
+    store = Store(written)
+    store.headers[snapshot(86).key("main")] = NOW - 9 * DAY
+    listed = ((0, 20), (88, END))
+    shown = {name: date - 9 * DAY if name.max_txid < 20 else date for name, date in part_of(written, listed).items()}
+    assert remove(store, listing(shown, listed=listed), DAY) == set()
+    assert remove(Store(OLD), listing(part_of(OLD, listed), listed=listed), DAY) != set()
+
+
+def test_a_fold_stays_if_its_last_transaction_has_no_file() -> None:
+    """As in a copy: only the fold leads to the state at its end."""
+    fold, cover = LtxName(1, 51, 60), LtxName(2, 51, 70)
+    written = {snapshot(50): NOW - DAY, fold: NOW - DAY, cover: NOW - DAY}
+    written |= {transaction(txid): NOW - DAY for txid in range(61, 91)}
+    listed = ((0, 2), (80, END))
+    assert remove(Store(written), listing(part_of(written, listed), listed=listed), 30 * DAY) == set()
+    whole = written | {transaction(txid): NOW - DAY for txid in range(51, 61)}
+    assert remove(Store(whole), listing(part_of(whole, listed), listed=listed), 30 * DAY) == {fold}
 
 
 # By hand
