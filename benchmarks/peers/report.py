@@ -31,7 +31,9 @@ class Results:
         self.sizes = sorted({one.megabytes for one in results})
 
     def get(self, peer: str, operation: str, megabytes: int) -> Result:
-        return self._results[peer, operation, megabytes]
+        """Return a result, if need be one that says that it was not measured."""
+        missing = Result(peer, operation, megabytes, [], "not measured in this run")
+        return self._results.get((peer, operation, megabytes), missing)
 
 
 def cold(result: Result) -> tuple[float, Part] | None:
@@ -127,8 +129,10 @@ def plots(results: Results) -> str:
 
 def machine() -> str:
     """Return the class of this machine, how busy it was, and the day."""
-    place = f"{os.cpu_count()} cores ({os.uname().machine}), Python {platform.python_version()}"
-    return f"{place}, load {os.getloadavg()[2]:.0f}, {time.strftime('%Y-%m-%d')}"
+    cores, load = os.cpu_count() or 1, os.getloadavg()[2]
+    place = f"{cores} cores ({os.uname().machine}), Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}"
+    busy = f"; other work kept the machine busy (load {load:.0f}): counts are exact, and times too long"
+    return place + busy * (load > 2 * cores)
 
 
 def write(results: Results, page: Path, picture: Path) -> None:

@@ -70,7 +70,7 @@ class Result:
 
 def result_of(simulator: Simulator, peer: Peer, operation: str, megabytes: int, made: Made, known: Path) -> Result:
     """Return the result of an operation: the kept one, or that of a run now."""
-    file = known / f"{megabytes}-{peer.name}-{operation}.json".replace(" ", "_")
+    file = known / name_of(str(megabytes), peer.name, operation)
     if file.exists():
         return Result.decode(file.read_text("utf-8"))
     if operation in peer.cannot:
@@ -83,6 +83,11 @@ def result_of(simulator: Simulator, peer: Peer, operation: str, megabytes: int, 
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(asdict(found)), "utf-8")
     return found
+
+
+def name_of(megabytes: str, peer: str, operation: str) -> str:
+    """Return the name of the file that keeps a result."""
+    return f"{megabytes}-{peer}-{operation}.json".replace(" ", "_")
 
 
 def _run(simulator: Simulator, peer: Peer, operation: str, megabytes: int) -> Result:

@@ -42,6 +42,10 @@ def test_a_cell_has_time_and_requests_and_the_reasons_stand_below(results: Resul
     assert "(1) version `X' not found." in lines
 
 
+def test_what_was_not_measured_is_named() -> None:
+    assert "(1) not measured in this run." in tables(Results([result("original", "point read", 1)]))
+
+
 def test_shares_are_of_the_original(results: Results) -> None:
     assert "| warm point read, sldb, none | 0.25 | 0.25 |" in bars(results)
 
