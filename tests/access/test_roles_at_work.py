@@ -24,6 +24,7 @@ from botocore.exceptions import ClientError
 from lambda_handlers.log import Log
 from lambda_handlers.settings import Settings
 from lambda_handlers.shared.lock_holder import Holder, encode_held, encode_released, lock_key
+from lambda_handlers.storage.log.keys import work_key, work_prefix
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from sldb.emulator.calls.call import DEFAULT_REGION
 from sldb.emulator.front.server import Emulator
@@ -247,6 +248,7 @@ def removes_old_files(stack: Stack) -> None:
     for key, (body, written_at) in objects.items():
         stack.put(key, body, written_at)
     stack.put("old/uploads/u/1", b"part", time.time() - 2 * DAY_SECONDS)
+    stack.put(work_key("old", 1), b"", time.time())
     whole = stack.functions.get_function_configuration(FunctionName=FIX)["Timeout"]
     stack.functions.update_function_configuration(FunctionName=FIX, Timeout=18)
     stack.maintain("old")
@@ -256,6 +258,7 @@ def removes_old_files(stack: Stack) -> None:
     stack.maintain("old")
     assert {f"{newest}pages", "old/atlas"} <= stack.keys("old/")
     assert f"{newest}part.pages" not in stack.keys("old/")
+    assert stack.keys(work_prefix("old")) == set()
 
 
 def aged() -> dict[str, tuple[bytes, float]]:

@@ -9,7 +9,82 @@ LOG = "lambda_handlers/storage/"
 REPLICA = STORAGE + "test_replica.py::"
 REMOVAL_TESTS = "tests/lambda_handlers/storage/upkeep/test_removal.py::"
 
+UPKEEP = "lambda_handlers/storage/upkeep/"
+UPKEEP_TESTS = SERVER + "storage/upkeep/"
+
 AGE = (
+    Mutant(
+        "a pass removes the work item of a later transaction",
+        "work",
+        LOG + "log/work_items.py",
+        "            if txid <= upto or now - put_at > STALE_SECONDS:",
+        "            if True:",
+        (SERVER + "storage/log/test_work_items.py::test_no_pass_removes_an_item_of_a_later_transaction",),
+    ),
+    Mutant(
+        "a pass that leaves something to do removes the work items",
+        "work",
+        UPKEEP + "maintenance.py",
+        "        is_over = work is not None and work.is_complete and report is not None and report.deleted < MAX_DELETES",
+        "        is_over = work is not None",
+        (UPKEEP_TESTS + "test_compaction.py::test_what_is_little_waits_until_it_is_due",),
+    ),
+    Mutant(
+        "a database that waits longer comes later",
+        "work",
+        UPKEEP + "maintenance.py",
+        "        return sorted(filter(self._is_due, found), key=self._waits_since)",
+        "        return list(filter(self._is_due, found))",
+        (UPKEEP_TESTS + "test_maintenance.py::test_the_longest_wait_comes_first_and_the_next_run_goes_on",),
+    ),
+    Mutant(
+        "a long run goes on with what others have done",
+        "work",
+        UPKEEP + "maintenance.py",
+        "            if self.host.now() - listed_at > LIST_SECONDS:",
+        "            if listed_at == float('-inf'):",
+        (UPKEEP_TESTS + "test_maintenance.py::test_a_run_lists_again_and_leaves_out_what_another_one_has_done",),
+    ),
+    Mutant(
+        "a lease makes a database of a name without one",
+        "work",
+        UPKEEP + "maintenance.py",
+        "        if not forced and not self._has_log(database):",
+        "        if False:",
+        (UPKEEP_TESTS + "test_maintenance.py::test_a_work_item_of_no_database_makes_none_and_goes_after_a_day",),
+    ),
+    Mutant(
+        "the sweep goes on behind the database at the end of a page",
+        "work",
+        UPKEEP + "sweep.py",
+        "        whole = directories if is_last or len(directories) == 1 else directories[:-1]",
+        "        whole = directories",
+        (UPKEEP_TESTS + "test_sweep.py::test_it_finds_every_database_with_work_by_one_list_a_minute",),
+    ),
+    Mutant(
+        "the sweep never begins again",
+        "work",
+        UPKEEP + "sweep.py",
+        "            if abs(now - progress.began_at) < self.period_seconds:",
+        "            if progress.pages:",
+        (UPKEEP_TESTS + "test_sweep.py::test_a_day_later_it_begins_again_and_a_missed_minute_skips_nothing",),
+    ),
+    Mutant(
+        "a writer leaves no work item",
+        "work",
+        LOG + "publishing.py",
+        "        marked = self._host.start(partial(self._put_work_item, header.max_txid))",
+        "        marked = self._host.start(lambda: None)",
+        (UPKEEP_TESTS + "test_maintenance.py::test_a_database_that_nobody_writes_to_costs_nothing",),
+    ),
+    Mutant(
+        "a head that says the same is put again",
+        "work",
+        UPKEEP + "compaction.py",
+        "        if seen is not None and (seen.txid, seen.folds_from, seen.files) == (work.txid, work.txid, work.files):",
+        "        if False:",
+        (UPKEEP_TESTS + "test_compaction.py::test_a_head_that_says_the_same_is_not_put_again",),
+    ),
     Mutant(
         "a copy that stood still follows what was created again",
         "5",

@@ -27,6 +27,7 @@ INVARIANTS = {
     "seen": "a transaction over several requests commits only where it shows its client what that has seen",
     "pin": "statements that run again under a pin show the same, and without one no two do",
     "lock": "a lock is freed by its id and its age alone",
+    "work": "maintenance finds every database with work, loses none, and asks nothing of the others",
     "turns": "without a lock, what takes long gets through, and no writer waits long for it",
     "disk": "over a directory, what is acknowledged is on the disk",
     "secret": "a reply names no role, account, bucket or address",

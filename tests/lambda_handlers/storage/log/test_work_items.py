@@ -25,7 +25,7 @@ def left(store: Timed) -> set[tuple[str, int]]:
     after=st.sets(st.tuples(st.sampled_from(["a", "a-b", "main"]), TXIDS)),
     reach=TXIDS,
 )
-def test_none_is_lost_whose_transaction_no_pass_has_reached(
+def test_no_pass_removes_an_item_of_a_later_transaction(
     before: set[tuple[str, int]], after: set[tuple[str, int]], reach: int
 ) -> None:
     store = Timed(memory_store(), Clock())

@@ -14,10 +14,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from lambda_handlers.actions.clone_mark import mark
 from lambda_handlers.storage.commit import PageChanges
 from lambda_handlers.storage.folding import UNIT
-from lambda_handlers.storage.log import ltx
-from lambda_handlers.storage.log.keys import LtxName, transaction
+from lambda_handlers.storage.log import ltx, work_items
+from lambda_handlers.storage.log.keys import LtxName, transaction, work_key
 from lambda_handlers.storage.log.ltx_encoder import encode_ltx
 from lambda_handlers.storage.upkeep.lease import LEASE_SECONDS
+from lambda_handlers.storage.upkeep.maintenance import LIST_SECONDS
 from lambda_handlers.storage.upkeep.retention import FLOOR_SECONDS
 from lambda_handlers.store.protocol import Unavailable
 from lambda_handlers.wire import SldbError
@@ -35,6 +36,74 @@ def test_a_database_that_nobody_writes_to_costs_nothing(world: World) -> None:
     assert asked == [("get_with_tag", "_sweep/maintenance.json"), ("list_objects", "_work/")]
     world.write(UNIT)
     assert world.maintain() != []
+
+
+def waiting(world: World, count: int) -> list[str]:
+    """Databases with work items, the last one waiting longest."""
+    world.write(3)
+    world.maintain()
+    names = [f"db-{number}" for number in range(count)]
+    for name in reversed(names):
+        world.store.create(transaction(1).key(name), world.store.get(transaction(1).key("main")))
+        world.store.create(work_key(name, 1), b"")
+        world.clock.time += 10
+    return names
+
+
+def slow(world: World, seconds: float) -> None:
+    """Let each pass take so long."""
+
+    def spend(verb: str, key: str) -> None:
+        if verb == "create" and key.endswith("/maintenance.json"):
+            world.clock.time += seconds
+
+    world.store.before = spend
+
+
+def test_the_longest_wait_comes_first_and_the_next_run_goes_on(world: World) -> None:
+    names = waiting(world, 6)
+    slow(world, 400)
+    assert [report["database"] for report in world.maintain()] == names[:2:-1]
+    world.maintenance = world.container()
+    assert [report["database"] for report in world.maintain()] == names[2::-1]
+    assert world.maintain() == []
+
+
+def test_a_run_lists_again_and_leaves_out_what_another_one_has_done(world: World) -> None:
+    names = waiting(world, 4)
+    other, done = world.container(), list[str]()
+
+    def overtake(verb: str, key: str) -> None:
+        if verb == "replace" and key.endswith("/maintenance.json"):
+            world.store.before = lambda _verb, _key: None
+            world.clock.time += LIST_SECONDS + 1
+            done.extend(report.database for report in other.run(world.clock.time + 900))
+
+    world.store.before = overtake
+    assert [report["database"] for report in world.maintain()] == names[-1:]
+    assert done == names[-2::-1]
+
+
+def test_a_damaged_database_holds_no_other_one_up(world: World) -> None:
+    names = waiting(world, 3)
+    world.store.put(transaction(1).key(names[-1]), b"damaged")
+    world.store.create(transaction(3).key(names[-1]), b"after a gap")
+    for _ in range(2):
+        reports = {report["database"]: report.get("error") for report in world.maintain()}
+        assert reports.pop(names[-1])
+        assert set(reports.values()) <= {None}
+        world.clock.time += 60
+    assert [one.database for one in work_items.find(world.store)] == names[-1:]  # type: ignore[arg-type]  # a Timed
+
+
+def test_a_work_item_of_no_database_makes_none_and_goes_after_a_day(world: World) -> None:
+    world.store.create(work_key("gone", 5), b"")
+    assert world.maintain() == []
+    assert world.store.deleted == []
+    world.clock.time += DAY + 1
+    assert world.maintain() == []
+    assert world.store.deleted == [work_key("gone", 5)]
+    assert "gone" not in world.store.list_directories("")
 
 
 def test_retention_takes_what_is_old_and_keeps_what_it_promises(world: World) -> None:
