@@ -13,6 +13,7 @@ no request to the store; and once a second at most.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 
 from lambda_handlers.host import Call, Host
@@ -27,7 +28,8 @@ PIECE_SECONDS = 0.25  # of a longer wait: after each one a mark is looked for
 
 
 class Watch:
-    """The search for the mark of one request; for one thread at a time. `look` returns True if there is one."""
+    """The search for the mark of one request: for the thread that runs it, and the one that waits for its lock. `look`
+    returns True if there is a mark."""
 
     def __init__(self, host: Host, look: Callable[[], bool]) -> None:
         self._host = host
@@ -35,20 +37,27 @@ class Watch:
         self._looked_at = host.now()  # the request begins now
         self._call: Call | None = None
         self._is_found = False
+        self._guard = threading.Lock()
 
     def is_found(self) -> bool:
         """Return True once a mark was found; begin to look for one if it is time."""
+        if self._guard.acquire(blocking=False):
+            try:
+                self._look_if_due()
+            finally:
+                self._guard.release()
+        return self._is_found
+
+    def _look_if_due(self) -> None:
         if self._is_found:
-            return True
+            return
         if self._call is not None:
-            if not self._call.wait(0.0):
-                return False
-            call, self._call = self._call, None
-            self._is_found = call.result()
+            if self._call.wait(0.0):
+                call, self._call = self._call, None
+                self._is_found = call.result()
         elif not 0 <= (now := self._host.now()) - self._looked_at < SECONDS_BETWEEN_LOOKS:  # or the clock was set back
             self._looked_at = now
             self._call = self._host.start(self._look)
-        return self._is_found
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,8 @@ class Database:
         vfs = run.executing if run is not None else None
         if run is None or vfs is None or vfs.permit.was_granted or not run.deadline.is_over():
             return None
+        if (lock := run.lock) is not None:
+            lock.give_up()
         if run.lock_id is not None:
             self.writes.release(run.lock_id)
         return run.deadline.error()

@@ -1,12 +1,13 @@
 """Requests on the newest state: read without the lock; if one writes, it runs again under the lock, and is committed.
 
 A request first runs without the lock and without the right to write. If SQLite reports that a statement writes, all is
-run again from the start: under the lock, on the newest transaction, inside one SQLite transaction (`request_runner`).
+run again from the start, inside one SQLite transaction (`request_runner`). The lock is taken meanwhile (`lock_taking`);
+only the commit waits for it. A cold copy is opened meanwhile, too, if the request begins with a write.
 
 A request begins by asking for newer transactions. One that begins with a write does not: the create of its transaction
 shows whether there were any (invariant 5 of docs/storage.md). If it makes none (it met an error, only read, or changed
-nothing), it asks then, and runs again if there was something new. So does a writer that had to wait for the lock before
-it runs: there was another one.
+nothing), it asks then, and runs again if there was something new. So does a writer that had to wait for the lock: there
+was another one.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from lambda_handlers.wire import Reply, SldbError
 
 T = TypeVar("T")
 
-_OF_EVERY_STATE = ("cancelled", "query_timeout", "store_error")  # errors that a newer state would not undo
+_OF_EVERY_STATE = ("cancelled", "lock_timeout", "query_timeout", "store_error")  # a newer one would not undo them
 
 
 class NewestRequests:
@@ -36,13 +37,24 @@ class NewestRequests:
     def answer(self, run: Run, max_staleness: float) -> Reply:
         """Return the reply to a request on the newest state, or on one checked within `max_staleness` seconds. Raises
         Gone or SldbError."""
-        min_txid = run.request.min_txid
-        if not (run.begins_with_write and self._newest.trust(run.deadline, min_txid)):
-            self._newest.refresh(run.deadline, max_staleness, min_txid)
         try:
+            self._open(run, max_staleness)
             return self._on_newest(run, partial(self._read, run), max_staleness)
         except WriteNeeded as need:
             return self._write(run, need.doing)
+        finally:
+            if run.lock is not None:
+                run.lock.close()
+                run.lock = None
+
+    def _open(self, run: Run, max_staleness: float) -> None:
+        """Bring the copy to the newest state, unless the request may use it as it is."""
+        min_txid, begins_with_write = run.request.min_txid, run.begins_with_write
+        if begins_with_write and self._newest.trust(run.deadline, min_txid):
+            return
+        if begins_with_write and run.request.create and run.first_word != "BEGIN":
+            run.lock = self._writes.take(run.first_word, run.deadline)
+        self._newest.refresh(run.deadline, max_staleness, min_txid)
 
     def _on_newest(self, run: Run, attempt: Callable[[], T], max_staleness: float = 0.0) -> T:
         """Return the result of `attempt`. If it trusted the copy, made no commit on it, and there was something new, it
@@ -73,23 +85,16 @@ class NewestRequests:
         self._newest.check_may_create(run.request.create)
         if run.request.dry_run:
             return self._run_writing(run)
-        started = run.deadline.now()
-        with self._writes.locked(doing, run.deadline) as holder:
-            run.lock_id = holder.lock_id
-            run.stats["lock_wait_ms"] = run.ms_since(started)
-            return self._write_locked(run)
-
-    def _write_locked(self, run: Run) -> Reply:
-        # Without a wait nothing tells of another writer: if one has come and gone since this request asked for newer
-        # transactions, or was the newest writer itself, its create fails.
-        is_stale = run.request.max_staleness > 0 and not self._newest.replica.is_trusted
-        if self._writes.has_waited or is_stale:
+        run.lock = run.lock or self._writes.take(doing, run.deadline)
+        if run.request.max_staleness and not self._newest.replica.is_trusted:
             self._newest.refresh(run.deadline)
         run_writing = self._run_on_existing if self._newest.replica.page_count else self._run_writing
         attempt = partial(self._on_newest, run, partial(run_writing, run))
         return self._writes.commit(attempt, run.deadline, OF_REQUEST, run.stats)
 
     def _run_writing(self, run: Run) -> Reply:
+        if run.first_word == "VACUUM" and not run.request.dry_run:
+            run.hold_lock()  # it commits by itself
         return self._runner.run(run, self._newest.copy, may_write=True)
 
     def _run_on_existing(self, run: Run) -> Reply:

@@ -94,6 +94,7 @@ class RequestRunner:
             raise unconfirmed(session.changes.destroys, copy.replica.txid)
         # The watchdog's thread, which gives up a request long after its deadline, relies on this.
         if copy.vfs.permit.txid is None:
+            run.hold_lock()
             run.deadline.check()
 
     def _commit(self, session: Session, run: Run, copy: Copy, results: tuple[Result, ...]) -> Reply:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambda_handlers.caller import OPERATOR, Caller
 from lambda_handlers.database.delivery import DIRECT, Delivery
@@ -14,6 +14,9 @@ from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.sql.script import first_word
 from lambda_handlers.storage.vfs import DraftVFS
 from lambda_handlers.wire import Request
+
+if TYPE_CHECKING:
+    from lambda_handlers.database.lock_taking import LockTaking
 
 _WRITES = frozenset(("ALTER", "BEGIN", "CREATE", "DELETE", "DROP", "INSERT", "REPLACE", "UPDATE"))
 
@@ -30,6 +33,7 @@ class Run:
     moving_to: str = ""  # as in Settings
     delivery: Delivery = DIRECT
     lock_id: str | None = None  # of the lock that it has taken
+    lock: LockTaking | None = None  # that it takes while it runs
     executing: DraftVFS | None = None  # while its statements run, and nothing has been committed
 
     @property
@@ -43,10 +47,15 @@ class Run:
         with its commit. Attached databases have no commit of their own."""
         request = self.request
         is_conditional = request.if_txid is not None or request.expect is not None
-        if not self.may_write or is_conditional or request.dry_run or request.careful or not request.statements:
+        if not self.may_write or is_conditional or request.dry_run or request.careful:
             return False
-        texts = [statement.query for statement in request.statements]
-        return first_word(texts[0]) in _WRITES and not any("attach" in text.lower() for text in texts)
+        return self.first_word in _WRITES and not any("attach" in each.query.lower() for each in request.statements)
+
+    @property
+    def first_word(self) -> str:
+        """The first word of the request, in upper case; empty if there is none."""
+        statements = self.request.statements
+        return first_word(statements[0].query) if statements else ""
 
     def check_may_write(self, doing: object) -> None:
         """Raise `read_only` if the function only reads, or the request may not write."""
@@ -60,6 +69,15 @@ class Run:
         page."""
         request_id = self.request.request_id or (self.invocation_id if may_write else None)
         return None if request_id is None else self.caller.own_id(request_id)
+
+    def hold_lock(self) -> None:
+        """Return once the request has its lock, if it takes one. Raises Waited or SldbError."""
+        if self.lock is not None:
+            started = self.deadline.now()
+            try:
+                self.lock.hold()
+            finally:
+                self.stats["lock_wait_ms"] += self.ms_since(started)
 
     def ms_since(self, started: float) -> float:
         return round((self.deadline.now() - started) * 1000, 3)

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lambda_handlers.database.writer_turns import Patience, Turns
 from lambda_handlers.deadline import Deadline
+from lambda_handlers.locks.protocol import Sleep
 from lambda_handlers.log import trace
 from lambda_handlers.resources import Resources
 from lambda_handlers.shared.lock_holder import Holder
@@ -21,6 +23,9 @@ from lambda_handlers.storage.announcements import MAX_SECONDS
 from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.replica import Conflict, Gone, Replica
 from lambda_handlers.wire import SldbError
+
+if TYPE_CHECKING:
+    from lambda_handlers.database.lock_taking import LockTaking
 
 T = TypeVar("T")
 
@@ -38,23 +43,30 @@ class WriteAccess:
         self._resources = resources
         self._host = resources.host
         self._replica = replica
-        self.has_waited = False  # for the lock that was taken last
         self._turns = Turns(resources.store, resources.host, resources.log, is_on=not resources.has_lock)
 
     @contextmanager
     def locked(self, doing: str, deadline: Deadline) -> Iterator[Holder]:
         """Hold the lock. Raises SldbError `lock_timeout` or `store_error`."""
-        holder = self._acquire(doing, deadline)
+        holder = self._acquire(doing, deadline, self._sleep(deadline))
         try:
             yield holder
         finally:
             self.release(holder.lock_id)
 
-    def _acquire(self, doing: str, deadline: Deadline) -> Holder:
+    def take(self, doing: str, deadline: Deadline) -> LockTaking | None:
+        """Begin to take the lock, in a call of its own; None if writers take none."""
+        if not self._resources.has_lock:
+            return None
+        from lambda_handlers.database.lock_taking import LockTaking  # reads do not need it
+
+        return LockTaking(self._host, partial(self._acquire, doing, deadline), self.release, self._sleep(deadline))
+
+    def _acquire(self, doing: str, deadline: Deadline, sleep: Sleep) -> Holder:
         lock, log = self._resources.lock, self._resources.log
-        freed_before, self.has_waited = lock.freed_stale, False
+        freed_before = lock.freed_stale
         try:
-            return lock.acquire(self._database, deadline.at, doing, self._sleep(deadline))
+            return lock.acquire(self._database, deadline.at, doing, sleep)
         finally:
             if lock.freed_stale > freed_before:
                 log.warning("stale_lock_freed", database=self._database)
@@ -112,8 +124,9 @@ class WriteAccess:
             except Conflict as conflict:
                 lost = conflict
             took = self._host.now() - started
-            stats["conflicts"] = stats.get("conflicts", 0) + 1
-            self._back_off(number, deadline)
+            if lost.is_lost_race:
+                stats["conflicts"] = stats.get("conflicts", 0) + 1
+                self._back_off(number, deadline)
             replica.refresh(deadline=deadline.at)
             self._turns.give_way(replica, deadline)
             lost_races += replica.txid > before
@@ -138,9 +151,5 @@ class WriteAccess:
             )
         deadline.pause(pause, self._host.sleep)
 
-    def _sleep(self, deadline: Deadline) -> Callable[[float], None]:
-        def sleep(seconds: float) -> None:
-            self.has_waited = True
-            deadline.pause(seconds, self._host.sleep)
-
-        return sleep
+    def _sleep(self, deadline: Deadline) -> Sleep:
+        return lambda seconds: deadline.pause(seconds, self._host.sleep)

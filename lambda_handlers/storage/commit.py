@@ -41,6 +41,8 @@ WHOLE_BYTES = 1 << 20  # a smaller file is read back whole
 class Conflict(Exception):
     """Another writer committed first: nothing was applied, and the transaction may run again."""
 
+    is_lost_race = True
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:

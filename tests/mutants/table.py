@@ -21,12 +21,13 @@ from tests.mutants import (
     tokens,
 )
 from tests.mutants.api import fronts, http, queues
-from tests.mutants.writes import after_reply, trust
+from tests.mutants.writes import after_reply, lock_taking, trust
 
 MUTANTS = (
     *commit.MUTANTS,
     *age.MUTANTS,
     *trust.MUTANTS,
+    *lock_taking.MUTANTS,
     *copies.MUTANTS,
     *pages.MUTANTS,
     *requests.MUTANTS,

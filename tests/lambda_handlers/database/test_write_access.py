@@ -58,7 +58,7 @@ def test_a_lost_lock_does_not_make_a_committed_write_fail(container, store, caps
     lock = BrokenLock(during=lambda: None)
     service = container(store, lock, log_level="warning")
     assert run(service, "CREATE TABLE t (a)").txid == 1
-    assert lock.doing == "CREATE TABLE t"
+    assert lock.doing == "CREATE"  # a cold request takes it before SQLite has seen its statements
     assert "lock_not_released" in capsys.readouterr().err
 
 

@@ -178,13 +178,14 @@ def test_a_thousand_inserts_one_by_one_are_run_once_and_once_more_for_the_commit
     assert run(service, "SELECT count(*), sum(a) FROM t").rows == [(1000, 499_500)]
 
 
-def test_a_commit_takes_as_many_store_requests_as_one_request_of_its_statements(service):
+def test_a_commit_takes_one_store_request_more_than_one_request_of_its_statements(service):
+    """It asks for newer transactions first: what its statements have shown is compared with what they show then."""
     run(service, "CREATE TABLE t (a)")
     one = run(service, "INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)").stats
     client = Interactive(service)
     client.run("INSERT INTO t VALUES (1)")
     client.run("INSERT INTO t VALUES (2)")
-    assert client.commit().stats["store_requests"] <= one["store_requests"]
+    assert client.commit().stats["store_requests"] <= one["store_requests"] + 1
 
 
 def test_a_session_survives_commits_of_others_after_one_replay(service, container, store):

@@ -1,0 +1,72 @@
+"""The lock of one request, taken in a call of its own while the request reads the database and runs its statements.
+
+The lock is for fairness: the create of the transaction decides. So the statements need not wait for it; only the commit
+does (`hold`). If the lock had to be waited for, there was another writer, and the statements run again on what that one
+left.
+
+Whatever ends the request gives the lock back (`close`), also while it is still being taken: a process that is frozen
+after its reply would leave a lock that comes later to its age.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from lambda_handlers.host import Call, Host
+from lambda_handlers.locks.protocol import Sleep
+from lambda_handlers.shared.lock_holder import Holder
+from lambda_handlers.storage.commit import Conflict
+from lambda_handlers.wire import SldbError
+
+GIVE_UP_SECONDS = 1.0  # for the answer to the call of a lock that is not wanted any more, if the process must end
+
+Acquire: TypeAlias = Callable[[Sleep], Holder]  # with the pauses of its wait
+
+
+class Waited(Conflict):
+    """The lock had to be waited for: the copy may not be the newest any more. Nothing was applied."""
+
+    is_lost_race = False
+
+
+class LockTaking:
+    def __init__(self, host: Host, acquire: Acquire, release: Callable[[str], None], sleep: Sleep) -> None:
+        """Begin to take the lock. `release` raises nothing; `sleep` ends a wait by an SldbError."""
+        self._release = release
+        self._sleep = sleep
+        self._has_waited = self._is_over = False
+        self._call: Call = host.start(lambda: acquire(self._pause))
+
+    def hold(self) -> None:
+        """Return once the lock is taken. Raises Waited, once, if that took a wait; SldbError `lock_timeout`,
+        `store_error` or `cancelled`."""
+        self._call.result()
+        if self._has_waited:
+            self._has_waited = False
+            raise Waited("another writer had the lock")
+
+    def close(self) -> None:
+        """Give the lock back, or stop waiting for it. Raises nothing."""
+        self._is_over = True
+        try:
+            holder: Holder = self._call.result()
+        except Exception:  # noqa: BLE001 - it was not taken; `hold` has raised it, if the request came so far
+            return
+        self._release(holder.lock_id)
+
+    def give_up(self) -> None:
+        """Do as `close`, for a process that must end soon; called by another thread."""
+        self._is_over = True
+        if self._call.wait(GIVE_UP_SECONDS):
+            self.close()
+
+    def _pause(self, seconds: float) -> None:
+        self._has_waited = True
+        self._check_wanted()
+        self._sleep(seconds)
+        self._check_wanted()
+
+    def _check_wanted(self) -> None:
+        if self._is_over:
+            raise SldbError("cancelled", "the request that waited for the lock is over", applied="no")
