@@ -29,7 +29,7 @@ from lambda_handlers.database.transaction.shown_results import run_again
 from lambda_handlers.database.transaction.warm_sessions import WarmSession
 from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.locks.security_group import SecurityGroupLock
-from lambda_handlers.shared.lock_holder import Holder, group_name
+from lambda_handlers.shared.lock_holder import Holder, group_name, lock_key
 from lambda_handlers.sql import pin
 from lambda_handlers.sql.own import notes, request_log
 from lambda_handlers.storage import commit, freshness, log_follower, replica, verification
@@ -445,6 +445,20 @@ def _() -> list[Patch]:
     return [
         patch.object(SecurityGroupLock, "release", release_group),
         patch.object(ObjectLock, "release", release_object),
+    ]
+
+
+@bug("a sweep deletes the object of any lock", 100)
+def _() -> list[Patch]:
+    def free_old(self: ObjectLock, database: str) -> None:
+        seen = self._read(database)
+        if seen.etag is not None:
+            with suppress(StoreError):
+                self._store.delete_version(lock_key(database), seen.etag)
+
+    return [
+        patch.object(ObjectLock, "_is_old", lambda self, written_at: True),
+        patch.object(ObjectLock, "_free_old", free_old),
     ]
 
 
