@@ -8,7 +8,6 @@ from lambda_handlers.after_reply import AfterReply
 from lambda_handlers.caller import OPERATOR, Caller
 from lambda_handlers.deadline import Deadline, Watch
 from lambda_handlers.host import Host
-from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.log import Log
 from lambda_handlers.settings import Settings
 from lambda_handlers.shared.dataclasses import dataclass
@@ -17,6 +16,7 @@ from lambda_handlers.wire import Request
 
 if TYPE_CHECKING:
     from lambda_handlers.insights.watch import StatementWatch
+    from lambda_handlers.locks.protocol import WriteLock
 
 
 @dataclass(frozen=True, slots=True)

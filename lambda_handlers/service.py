@@ -25,7 +25,6 @@ from lambda_handlers.deadline import seconds_for, seconds_until_late
 from lambda_handlers.events import Context
 from lambda_handlers.host import Host
 from lambda_handlers.locks.build import build_lock
-from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.log import Log, trace
 from lambda_handlers.resources import Resources
 from lambda_handlers.settings import Settings
@@ -41,6 +40,7 @@ from lambda_handlers.wire import Action, Reply, Request, SldbError, bug_in, is_a
 if TYPE_CHECKING:
     from lambda_handlers.database.transaction.warm_sessions import WarmSessions
     from lambda_handlers.http.routes.answers import HttpService
+    from lambda_handlers.locks.protocol import WriteLock
     from lambda_handlers.queue.batch import Batch
 
 CALLERS_AGE_SECONDS = 30.0  # of the copy of the access document: what is revoked there ends within that time

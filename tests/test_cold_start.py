@@ -27,10 +27,10 @@ OURS = {
         parts replies request_runner run vanished_files write_access writer_turns
     """,
     "lambda_handlers.locks": """
-        build protocol
+        build
     """,
     "lambda_handlers.shared": """
-        dataclasses endpoints lock_holder patterns proxies sealed_json temporary times
+        dataclasses endpoints patterns proxies sealed_json temporary times
     """,
     "lambda_handlers.sql": """
         attachment authorizer chance connection errors execution groups pragmas reply_limit script

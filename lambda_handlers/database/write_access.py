@@ -15,10 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lambda_handlers.database.writer_turns import Patience, Turns
 from lambda_handlers.deadline import Deadline
-from lambda_handlers.locks.protocol import Sleep
 from lambda_handlers.log import trace
 from lambda_handlers.resources import Resources
-from lambda_handlers.shared.lock_holder import Holder
 from lambda_handlers.storage.announcements import MAX_SECONDS
 from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.replica import Conflict, Gone, Replica
@@ -26,6 +24,8 @@ from lambda_handlers.wire import SldbError
 
 if TYPE_CHECKING:
     from lambda_handlers.database.lock_taking import LockTaking
+    from lambda_handlers.locks.protocol import Sleep
+    from lambda_handlers.shared.lock_holder import Holder
 
 T = TypeVar("T")
 

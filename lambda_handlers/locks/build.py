@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lambda_handlers.host import Host
-from lambda_handlers.locks.protocol import WriteLock
 from lambda_handlers.settings import BadSetting, Settings
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.store_clock import StoreClock
+
+if TYPE_CHECKING:
+    from lambda_handlers.locks.protocol import WriteLock
 
 
 def build_lock(settings: Settings, store: ObjectStore, host: Host, clock: StoreClock | None = None) -> WriteLock:
