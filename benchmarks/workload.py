@@ -28,7 +28,8 @@ POST_BYTES = 1100  # about what one post takes with its index entry
 
 def container(store: ObjectStore, lock: WriteLock | None = None, **settings: Any) -> Service:
     """Return a fresh container; without a lock it is one of kind none."""
-    settings = {"cache_bytes": 8192 * MIB, "log_level": "error", "lock": "none", **settings}
+    kind = "none" if lock is None or type(lock) is NoLock else "s3"
+    settings = {"cache_bytes": 8192 * MIB, "log_level": "error", "lock": kind, **settings}
     host = Host()
     return Service(
         Settings(store="file:///unused", temp_dir=tempfile.gettempdir(), **settings), host, store, lock or NoLock(host)
