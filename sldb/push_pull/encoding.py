@@ -29,8 +29,9 @@ class Part:
     body: bytes
     source_bytes: int  # of the SQLite file that it contains
 
+    @property
     def name(self) -> str:
-        """Compute the name, from the whole body."""
+        """The name, computed from the whole body each time."""
         digest = hashlib.md5(self.body, usedforsecurity=False).hexdigest()  # S3 reports the same for what it received
         return f"{self.number:05}-{digest}"
 

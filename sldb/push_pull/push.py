@@ -97,7 +97,7 @@ class Push:
 
     def _send(self, upload: str, part: Part, there: dict[str, int]) -> tuple[str, int]:
         """Send a part unless it is there; return its name, and the number of bytes sent."""
-        name = part.name()
+        name = part.name
         if there.get(name) == len(part.body):
             return name, 0
         self.transport.put(upload, name, part.body)
