@@ -53,6 +53,19 @@ class InThread:
             self._error = error
 
 
+class Done:
+    """A call that is over, with this result."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def result(self) -> Any:
+        return self._value
+
+    def wait(self, seconds: float) -> bool:  # noqa: ARG002 - as every call has it
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     now: Callable[[], float] = time.time  # unix seconds

@@ -44,13 +44,13 @@ OURS = {
     """,
     "lambda_handlers.storage": """
         announcements commit commit_checks commit_permit commit_times draft folding foreign_keys freshness local_pages
-        log_follower publishing replica time_limit vfs
+        log_follower probes publishing replica time_limit vfs
     """,
     "lambda_handlers.storage.log": """
         chain copy_mark keys kinds ltx ltx_decoder ltx_encoder ltx_index
     """,
     "lambda_handlers.storage.pages": """
-        atlas btree fetch head layers not_mapped opening page_cache page_map page_map_binding page_map_builder
+        atlas btree copies fetch head layers not_mapped opening page_cache page_map page_map_binding page_map_builder
     """,
     "lambda_handlers.store": """
         errors metered open protocol

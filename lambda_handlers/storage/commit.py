@@ -93,6 +93,7 @@ class Encoding:
     def __init__(self, header: Header, changes: Callable[[], Iterable[tuple[Pgno, bytes]]]) -> None:
         self.header = header
         self.ending: Ending | None = None
+        self.copy: bytes | None = None  # the whole file, if it is small and has been sent
         self._changes = changes
 
     def pieces(self) -> Iterator[bytes]:
@@ -147,6 +148,7 @@ def sender(store: ObjectStore, key: str, encoding: Encoding, size_bytes: int) ->
     if size_bytes > STREAM_BYTES:
         return lambda: store.create_from(key, encoding.pieces())
     body = b"".join(encoding.pieces())
+    encoding.copy = body if len(body) <= MAP_WORTH_BYTES else None
     return lambda: store.create(key, body)
 
 

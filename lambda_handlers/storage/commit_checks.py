@@ -47,9 +47,12 @@ class CommitChecks:
         `store_error`."""
         now, txid = self._host.now(), self._pages.txid
         try:
-            newest = max((name.max_txid for name in self._follower.list_files(after=txid)), default=txid)
+            newest = max((name.max_txid for name in self._follower.list_from(txid)), default=0)
         except StoreError as error:
             raise store_error(error) from error
+        if newest < txid:  # the head has copies of files that are gone
+            self._pages.forget()
+            raise Conflict(f"the newest transaction is {newest}, and the head says {txid}")
         if newest > txid:
             self._freshness.checked_at = self._freshness.known_at = float("-inf")
             raise Conflict(f"there is a transaction {newest}, unknown to the head")

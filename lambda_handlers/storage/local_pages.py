@@ -9,7 +9,8 @@ The files to apply, and their order, come from `log_follower`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from lambda_handlers.shared.dataclasses import replace
 from lambda_handlers.storage.freshness import Freshness
@@ -17,6 +18,7 @@ from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import LtxName, database_prefix, transaction
 from lambda_handlers.storage.log.ltx import Pgno, Txid
 from lambda_handlers.storage.pages.btree import INTERIOR_KINDS
+from lambda_handlers.storage.pages.copies import Copies
 from lambda_handlers.storage.pages.fetch import Fetcher
 from lambda_handlers.storage.pages.head import HeadFile
 from lambda_handlers.storage.pages.layers import Layer, Layers
@@ -46,6 +48,7 @@ class LocalPages:
         self.database = opener.database
         self.freshness = Freshness()
         self.files: dict[LtxName, HeadFile] = {}  # the chain that the copy is made of, as a head describes it
+        self.copies = Copies()  # for the next head that is put
         self._opener = opener
         self._cache = cache
         self.forget()
@@ -55,6 +58,7 @@ class LocalPages:
         self._cache.forget()
         self._set_layers(Layers())
         self.files.clear()
+        self.copies.clear()
         self.freshness.reset()
         self.txid: Txid = 0
         self.page_size = 0  # bytes; 0 while there is no page
@@ -132,12 +136,18 @@ class LocalPages:
 
     # Applying files
 
-    def apply(self, files: Sequence[HeadFile], deadline: float = float("inf")) -> None:
-        """Put the files on top of the copy, in this order. Raises NotMapped if a file without page map cannot be read
-        until `deadline` (unix seconds), StoreError, or SldbError; after any of them the copy is empty."""
+    def apply(
+        self,
+        files: Sequence[HeadFile],
+        deadline: float = float("inf"),
+        copies: Mapping[LtxName, bytes] = MappingProxyType({}),
+    ) -> None:
+        """Put the files on top of the copy, in this order. `copies`: of files and page maps at hand. Raises NotMapped
+        if a file without page map cannot be read until `deadline` (unix seconds), StoreError, or SldbError; after any
+        of them the copy is empty."""
 
         def push_all() -> None:
-            for opened in self._opener.open(files, self.put, deadline):
+            for opened in self._opener.open(files, self.put, deadline, copies):
                 self._push_layer(opened)
             self._check_complete()
 
@@ -159,13 +169,14 @@ class LocalPages:
         self._reopen_at = max(MAX_FILES, 2 * len(files))
         self._all_or_nothing(self._check_complete)
 
-    def adopt(self, layer: Layer, pages: Iterable[tuple[Pgno, bytes]] | None) -> bool:
-        """Bring the copy to a transaction that was just committed; `pages`: to keep in the cache. Returns False if that
+    def adopt(self, layer: Layer, pages: Iterable[tuple[Pgno, bytes]] | None, copy: bytes | None = None) -> bool:
+        """Bring the copy to a transaction that was just committed; `pages`: to keep in the cache; `copy`: its file, if
+        that is small. Returns False if that
         failed: the transaction stays, and the next request opens the database again."""
         try:
             for pgno, page in pages or ():
                 self.put(pgno, page)
-            self._push_layer(Opened(layer, is_read=pages is not None))
+            self._push_layer(Opened(layer, is_read=pages is not None, copy=copy))
         except (OSError, MemoryError):
             self.forget()
             return False
@@ -215,6 +226,7 @@ class LocalPages:
         self._cache.truncate(found.commit)
         self.layers.add(replace(opened.layer, map=replace(found, carried=())))
         self.files[name] = head_file(opened.layer)
+        self.copies.note(name, opened.copy)
         if not is_idle:
             self.unchanged_since = name.max_txid
         self.may_be_announced = is_idle or name.level > 0  # a merged file does not show whether it is

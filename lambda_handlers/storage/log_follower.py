@@ -17,21 +17,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
-from lambda_handlers.host import Call, Host
+from lambda_handlers.host import Host
 from lambda_handlers.shared.dataclasses import replace
 from lambda_handlers.storage.freshness import is_fresh
 from lambda_handlers.storage.local_pages import LocalPages
 from lambda_handlers.storage.log import chain, ltx
-from lambda_handlers.storage.log.keys import (
-    SNAPSHOT_LEVEL,
-    LtxName,
-    database_prefix,
-    transaction,
-)
+from lambda_handlers.storage.log.keys import SNAPSHOT_LEVEL, LtxName, database_prefix, transaction
 from lambda_handlers.storage.log.ltx import Txid
-from lambda_handlers.storage.pages.head import HeadFile
+from lambda_handlers.storage.pages.head import Head, HeadFile
 from lambda_handlers.storage.pages.not_mapped import NotMapped
-from lambda_handlers.storage.publishing import Publisher
+from lambda_handlers.storage.probes import PROBE_BYTES, PROBES_AT_ONCE, Probes
+from lambda_handlers.storage.publishing import HEAD_EVERY, Publisher
 from lambda_handlers.store.protocol import NotFound, ObjectStore
 from lambda_handlers.store_clock import StoreClock
 from lambda_handlers.wire import SldbError
@@ -39,9 +35,9 @@ from lambda_handlers.wire import SldbError
 if TYPE_CHECKING:
     from lambda_handlers.storage.log_lists import LogLists
 
-PROBES_AT_ONCE = 16  # transactions that are requested together, at most
 PROBES_BEFORE_CATCHING_UP = PROBES_AT_ONCE - 1  # a copy further behind reads fewer files by way of the head
-PROBE_BYTES = 1 << 20  # a larger transaction is not read whole
+PROBES_BESIDE_HEAD = HEAD_EVERY  # with the files of a head: after so many transactions there is another one
+PROBES_BESIDE_LIST = HEAD_EVERY - 1  # with the files of an old head and the LIST, which shows if there are more
 EMPTY_LISTS = 3  # one after the other, before a database counts as absent
 
 
@@ -58,6 +54,7 @@ class LogFollower:
         self._pages = pages
         self._publisher = publisher  # it reads the head, and remembers it for the next one that it puts
         self._freshness = pages.freshness
+        self._probes = Probes(store, host, pages.database)
         self._deadline = float("inf")  # unix seconds, of the request that the log is followed for
 
     # To the newest transaction
@@ -66,6 +63,12 @@ class LogFollower:
         """Bring the copy to the newest transaction; `now`, `deadline`: unix seconds. Raises StoreError, SldbError, or
         NotMapped for a file too large to read until the deadline."""
         self._deadline = deadline
+        try:
+            self._follow(now)
+        finally:
+            self._probes.settle()
+
+    def _follow(self, now: float) -> None:
         if self._pages.wants_reopening:
             self._reopen()
         # An empty name may have become a copy of another database: its files begin at any transaction.
@@ -91,34 +94,19 @@ class LogFollower:
         request it may be about a transaction that came and was removed."""
         return self._freshness.is_known(self._host.now())
 
-    def _probe(self, first: Call | None = None, step: int = 1) -> bool:
+    def _probe(self, step: int = 1) -> bool:
         """Follow the log transaction by transaction, requesting twice as many each time. Returns False if the copy is
-        too far behind for it, or was paused. `first`: the next transaction, if it has been requested; `step`: how many
-        to request after it."""
-        body = first.result() if first else self._get_start(self._pages.txid + 1)
-        if body is None or not self._is_believable():
-            return body is None and self._is_believable()
-        self._apply_body(body)
-        requested = 0
-        while requested < PROBES_BEFORE_CATCHING_UP:
-            for call in [self._request(self._pages.txid + number) for number in range(1, step + 1)]:
+        too far behind for it, or was paused. `step`: how many to request first."""
+        requested, at_once = 0, step
+        while requested <= PROBES_BEFORE_CATCHING_UP:
+            for call in [self._probes.request(self._pages.txid + number) for number in range(1, at_once + 1)]:
                 body = call.result()
                 if body is None or not self._is_believable():
                     return body is None and self._is_believable()
                 self._apply_body(body)
-            requested += step
-            step = min(2 * step, PROBES_AT_ONCE)
+            requested += at_once
+            at_once = min(max(step, requested), PROBES_AT_ONCE)
         return False
-
-    def _request(self, txid: Txid) -> Call:
-        return self._host.start(lambda: self._get_start(txid))
-
-    def _get_start(self, txid: Txid) -> bytes | None:
-        """Return the beginning of a transaction's file, all of it if it is small; None if there is none."""
-        try:
-            return self._store.get_range(transaction(txid).key(self.database), 0, PROBE_BYTES)
-        except NotFound:
-            return None
 
     def _apply_body(self, body: bytes) -> None:
         name = transaction(self._pages.txid + 1)
@@ -132,36 +120,67 @@ class LogFollower:
         """Apply the files of the head, and the transactions after it. Returns False if there is no usable head, or it
         leads too far back."""
         head = self._publisher.read_head()
-        if head is None or not is_fresh(head.checked_at, now):
+        if head is None:
             return False
-        following = self._request(max(head.txid, self._pages.txid) + 1)
-        if head.txid > self._pages.txid:
-            files = {file.name: file for file in head.files}
-            plan = self._plan(files, None)
-            if plan.reach != head.txid:
-                return False
-            try:
-                self._apply([files[name] for name in plan.files])
-            except NotFound:  # removed since the head was written; a LIST may show other files
-                return False
-            except SldbError as error:  # or other sizes: with a wrong size an intact file looks damaged
-                if isinstance(error, NotMapped) or error.code == "corrupt":
-                    return False
-                raise
+        if not is_fresh(head.checked_at, now):
+            return self._pages.txid == 0 and self._follow_old_head(head, now)
+        # Writers put a head every few transactions, so that a cold start mostly waits for one round of these.
+        self._probes.send(max(head.txid, self._pages.txid), PROBES_BESIDE_HEAD)
+        if head.txid > self._pages.txid and not self._apply_head(head):
+            return False
         if not self._freshness.is_known(now):  # otherwise the copy has a later time itself
             self._freshness.known_at, self._freshness.is_listed = head.checked_at, False
-        # A cold start waits for one round of these at most: writers fold, and put a head, every 16 transactions.
-        return self._probe(following, PROBES_AT_ONCE)
+        return self._probe(PROBES_BESIDE_HEAD)
 
-    def _follow_list(self, upto: Txid | None) -> Txid:
-        """Apply the files in a LIST, and the transactions after them. Returns the newest transaction listed."""
-        listed_at = self._host.now()
-        files = self._list_from_here() if upto is None else self._lists.chain(upto)
+    def _follow_old_head(self, head: Head, now: float) -> bool:
+        """Apply the files of a head too old to prove anything, and the later ones in a LIST from its transaction on,
+        all requested in one round. Returns False if they do not fit together."""
+        self._probes.send(head.txid, PROBES_BESIDE_LIST)
+        listing = self._host.start(lambda: self.list_from(head.txid))
+        is_applied = self._apply_head(head)
+        files = listing.result()
+        if not is_applied or max((name.max_txid for name in files), default=0) < head.txid:
+            self._pages.forget()
+            return False
+        try:
+            self._follow_list(None, files, now)
+        except NotFound:  # removed since the LIST
+            return False
+        except SldbError as error:
+            if error.code != "corrupt":
+                raise
+            return False
+        self._freshness.known_at, self._freshness.is_listed = now, True
+        return True
+
+    def _apply_head(self, head: Head) -> bool:
+        """Apply the files of the head; return False if it does not describe what there is."""
+        files = {file.name: file for file in head.files}
+        plan = self._plan(files, None)
+        if plan.reach != head.txid:
+            return False
+        try:
+            self._pages.apply([files[name] for name in plan.files], self._deadline, head.copies)
+        except NotFound:  # removed since the head was written; a LIST may show other files
+            return False
+        except SldbError as error:  # or other sizes: with a wrong size an intact file looks damaged
+            if isinstance(error, NotMapped) or error.code == "corrupt":
+                return False
+            raise
+        return True
+
+    def _follow_list(
+        self, upto: Txid | None, listed: dict[LtxName, HeadFile] | None = None, listed_at: float | None = None
+    ) -> Txid:
+        """Apply the files in a LIST, and the transactions after them. Returns the newest transaction listed. `listed`,
+        `listed_at`: the LIST and its beginning, if there is one already."""
+        listed_at = self._host.now() if listed_at is None else listed_at
+        files = listed or (self.list_from(self._pages.txid) if upto is None else self._lists.chain(upto))
         for _ in range(EMPTY_LISTS - 1):  # one name, damaged in the answer, may be that of the only file
             files = files or self.list_files()
         unmapped = {name for name, file in files.items() if self._lists.is_unmapped(file)}
         plan = self._plan_around(unmapped, files, upto)
-        following = self._request(plan.reach + 1) if upto is None or plan.reach < upto else None
+        following = self._probes.request(plan.reach + 1) if upto is None or plan.reach < upto else None
         if plan.newest < self._pages.txid:
             newest, mine = plan.newest, self._pages.txid
             self._pages.forget()
@@ -177,21 +196,13 @@ class LogFollower:
             self._apply_body(body)
             followed += 1
             if last is None and followed == PROBES_AT_ONCE:
-                last = max(self._limit_of_log(), plan.newest)
-            following = self._request(self._pages.txid + 1) if last is None or self._pages.txid < last else None
+                last = max(self._probes.limit_after(self._pages.txid), plan.newest)
+            following = self._probes.request(self._pages.txid + 1) if last is None or self._pages.txid < last else None
         if self._pages.txid < plan.newest and upto is None:
             missing, newest = transaction(self._pages.txid + 1).key(self.database), plan.newest
             self._pages.forget()
             ltx.corrupt(missing, "transaction", "no object", f"one, because there is a transaction {newest}")
         return plan.newest
-
-    def _limit_of_log(self) -> Txid:
-        """Return a transaction at least as new as every one that there is now. After a pause there may be newer ones:
-        the next one is requested in any case, and shows the pause."""
-        ahead = PROBES_AT_ONCE
-        while self._get_start(self._pages.txid + ahead) is not None:
-            ahead *= 2
-        return self._pages.txid + ahead - 1
 
     def _apply_plan(
         self, plan: chain.Plan, files: dict[LtxName, HeadFile], unmapped: set[LtxName], upto: Txid | None
@@ -200,7 +211,8 @@ class LogFollower:
         applied."""
         while True:
             try:
-                self._apply([files[name] for name in plan.files])
+                bodies = self._probes.bodies(plan.files)
+                self._pages.apply([files[name] for name in plan.files], self._deadline, bodies)
                 return plan
             except NotMapped as error:
                 if error.name in unmapped:
@@ -208,9 +220,6 @@ class LogFollower:
                 unmapped.add(error.name)
                 files = self.list_files()  # the copy begins again
                 plan = self._plan_around(unmapped, files, upto)
-
-    def _apply(self, files: list[HeadFile]) -> None:
-        self._pages.apply(files, self._deadline)
 
     # Plans
 
@@ -226,7 +235,7 @@ class LogFollower:
     def _plan(self, names: Iterable[LtxName], upto: Txid | None) -> chain.Plan:
         """Return the chain from the copy's transaction; from the beginning if only that leads on, or if the process was
         paused. A frozen writer may have created a transaction again after retention had removed it: a base has the true
-        one, and only an older copy would follow the other."""
+        one, and only an older copy would follow the other. That cannot be where no compacted file has a later one."""
         names = list(names)
         anew = chain.plan(names, 0, upto)
         txid = self._pages.txid
@@ -234,7 +243,9 @@ class LogFollower:
             return anew
         # A snapshot reaches furthest, but would leave no page in place.
         onward = chain.plan([name for name in names if name.level != SNAPSHOT_LEVEL], txid, upto)
-        is_anew = anew.reach > onward.reach or (anew.reach == onward.reach > txid and not self._is_believable())
+        is_compacted = any(name.level and name.max_txid > txid for name in names)
+        is_doubtful = is_compacted and onward.reach > txid and not self._is_believable()
+        is_anew = anew.reach > onward.reach or (anew.reach == onward.reach and is_doubtful)
         return anew if is_anew else replace(onward, newest=anew.newest)
 
     def _reopen(self) -> None:
@@ -255,10 +266,9 @@ class LogFollower:
 
         return LogLists(self._store, self._clock, self._freshness, self.database)
 
-    def _list_from_here(self) -> dict[LtxName, HeadFile]:
-        """Return the later files and all compacted ones; those of a chain to the newest transaction if they do not even
-        lead to the copy's."""
-        txid = self._pages.txid
+    def list_from(self, txid: Txid) -> dict[LtxName, HeadFile]:
+        """Return the files from transaction `txid` on and all compacted ones; those of a chain to the newest one if
+        they do not even lead to it."""
         files = self.list_files(after=txid - 1) if txid > 1 else {}
         return files if any(name.max_txid >= txid for name in files) else self._lists.chain(None)
 

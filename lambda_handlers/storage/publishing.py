@@ -4,21 +4,24 @@ None of it is part of the transaction. It is written once the transaction is in 
 Without it a reader needs more requests, so a failure is reported to `warn` and changes nothing else.
 
 What is written is about the copy as the commit has left it. So it is finished before the copy changes again.
+
+A head comes with every fourth transaction, every fold, and every transaction with a page map. So a cold reader knows
+how many transactions may come after it, and requests them together with its files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeAlias
 
-from lambda_handlers.host import Host
+from lambda_handlers.host import Call, Host
 from lambda_handlers.shared.dataclasses import dataclass, replace
 from lambda_handlers.storage.commit import STREAM_BYTES, Encoding
 from lambda_handlers.storage.folding import fold_after
 from lambda_handlers.storage.local_pages import LocalPages
 from lambda_handlers.storage.log import chain
-from lambda_handlers.storage.log.keys import FOLD_LEVEL
+from lambda_handlers.storage.log.keys import FOLD_LEVEL, LtxName
 from lambda_handlers.storage.log.ltx import Header, Marks, Txid, lock_page
 from lambda_handlers.storage.pages import head as heads
 from lambda_handlers.storage.pages.head import Head, HeadFile
@@ -30,6 +33,7 @@ from lambda_handlers.store.protocol import AlreadyExists, NotFound, ObjectStore,
 
 Later: TypeAlias = Callable[[Callable[[], None]], object]  # has work done, at once or after the reply
 
+HEAD_EVERY = 4  # transactions
 MAX_FOLDED_BYTES = 256 << 10  # a larger transaction is maintenance's to merge
 
 
@@ -65,9 +69,9 @@ class Publisher:
     def publish_later(self, committed: Layer, header: Header, known_at: float) -> None:
         """Have the files written that are due after a commit, if there are any. `known_at`: unix seconds, before the
         commit was sent."""
-        after = fold_after(header.max_txid, self._head.folds_from if self._head else 0)
-        if after is not None or _is_large(committed):
-            self._left = partial(self._publish, committed, header, after, known_at)
+        txid = header.max_txid
+        if self._is_head_due(txid) or self._fold_after(txid) is not None or _is_large(committed) or self._is_old(txid):
+            self._left = partial(self._publish, committed, header, known_at)
             self._later(self.finish)
 
     def finish(self) -> None:
@@ -76,36 +80,62 @@ class Publisher:
         if left is not None:
             left()
 
-    def _publish(self, committed: Layer, header: Header, after: Txid | None, known_at: float) -> None:
+    def _publish(self, committed: Layer, header: Header, known_at: float) -> None:
         try:
-            fold = self._write_due(committed, header, after, known_at)
+            fold = self._write_due(committed, header, known_at)
         except Exception as error:  # noqa: BLE001 - whatever it is, the transaction is committed
             self._warn("fold", error)
         else:
             if fold is not None:
                 self._pages.layers.add(fold)
 
-    def _write_due(self, committed: Layer, header: Header, after: Txid | None, known_at: float) -> Layer | None:
-        """Return the fold, if one was made: a layer in place of the folded ones. `after`: the transaction before the
-        fold that is due, if one is.
+    def _write_due(self, committed: Layer, header: Header, known_at: float) -> Layer | None:
+        """Return the fold, if one was made: a layer in place of the folded ones.
 
-        All is sent at once, but a page map comes after its file: so the map of a fold can only be about our own. A head
-        may name a file whose create fails; a reader of that head will then LIST."""
-        marked = self._host.start(partial(self._put_work_item, header.max_txid))
+        A page map and a head come after the fold: the map can only be about our own, and the head has a copy of it, so
+        its reader would not notice a missing fold."""
+        self._look_at_head(header.max_txid)
+        after, is_large = self._fold_after(header.max_txid), _is_large(committed)
+        has_work = after is not None or is_large
+        if not has_work and not self._is_head_due(header.max_txid):
+            return None
+        calls = [self._host.start(partial(self._put_work_item, header.max_txid))] if has_work else []
+        if is_large:
+            calls.append(self._put_page_map(committed))
         fold = None if after is None else self._fold(header, after)
-        created = self._host.start(lambda: fold is not None and self._create(fold))
-        if fold is not None and _is_large(fold.layer) and not created.result():
+        if fold is not None and not self._create(fold):
             fold = None
-        mapped = [
-            layer for layer in (committed, fold.layer if fold else None) if layer is not None and _is_large(layer)
-        ]
-        calls = [marked, *(self._host.start(partial(self._put_page_map, layer)) for layer in mapped)]
+        if fold is not None:
+            self._pages.copies.note(fold.layer.name, fold.body)
+            if _is_large(fold.layer):
+                calls.append(self._put_page_map(fold.layer))
         for layer in (committed, *((fold.layer,) if fold else ())):
             self._pages.files[layer.name] = HeadFile(layer.name, layer.map.file_bytes, is_mapped=_is_large(layer))
         self._advance(header.max_txid, known_at)
         for call in calls:
             call.result()
-        return fold.layer if fold and created.result() else None
+        return fold.layer if fold else None
+
+    def _look_at_head(self, txid: Txid) -> None:
+        """Read the head again if a newer one is due: it has the beginning of folds, and its ETag saves a PUT."""
+        if self._is_old(txid):
+            try:
+                self.read_head()
+            except StoreError as error:
+                self._warn("head", error)
+
+    def _is_old(self, txid: Txid) -> bool:
+        return (self._head.txid if self._head else 0) < txid - HEAD_EVERY
+
+    def _is_head_due(self, txid: Txid) -> bool:
+        return (txid - self._folds_from) % HEAD_EVERY == 0
+
+    def _fold_after(self, txid: Txid) -> Txid | None:
+        return fold_after(txid, self._folds_from)
+
+    @property
+    def _folds_from(self) -> Txid:
+        return self._head.folds_from if self._head else 0
 
     def _fold(self, header: Header, after: Txid) -> _Fold | None:
         layers = self._pages.layers
@@ -143,12 +173,17 @@ class Publisher:
         except StoreError as error:
             self._warn("work item", error)
 
-    def _put_page_map(self, layer: Layer) -> None:
+    def _put_page_map(self, layer: Layer) -> Call:
         body = bind(layer.map.encode(), layer.name, self._database)
-        try:
-            self._store.create(layer.name.page_map_key(self._database), body)
-        except StoreError as error:
-            self._warn("page map", error)
+        self._pages.copies.note(layer.name, body)
+
+        def put() -> None:
+            try:
+                self._store.create(layer.name.page_map_key(self._database), body)
+            except StoreError as error:
+                self._warn("page map", error)
+
+        return self._host.start(put)
 
     def _advance(self, txid: Txid, known_at: float) -> None:
         """Put a head with this writer's knowledge: it has made transaction `txid`, so that there was none after it
@@ -159,11 +194,10 @@ class Publisher:
             plan = chain.plan(names)
             if plan.reach != txid:
                 return
-            files = {name: names[name] for name in plan.files}
+            files, copies = self._contents([names[name] for name in plan.files])
             self._pages.files.clear()
-            self._pages.files.update(files)
-            folds_from = self._head.folds_from if self._head else 0
-            head = Head(txid, known_at, folds_from, tuple(files.values()))
+            self._pages.files.update((file.name, file) for file in files)
+            head = Head(txid, known_at, self._folds_from, tuple(files), copies)
             try:
                 self._etag = heads.advance(self._store, self._database, head, self._etag)
                 self._head = head
@@ -174,6 +208,17 @@ class Publisher:
             except StoreError as error:
                 self._warn("head", error)
                 return
+
+    def _contents(self, files: Sequence[HeadFile]) -> tuple[Sequence[HeadFile], dict[LtxName, bytes]]:
+        """Return the files of a head, marked if the atlas has them, and the copies."""
+        from lambda_handlers.storage.pages.atlas_update import with_atlas  # no reader needs it
+
+        seen = self._head.copies if self._head else {}
+        try:
+            files = with_atlas(self._store, self._database, files, self._pages.copies.of(files, seen))
+        except StoreError as error:
+            self._warn("atlas", error)
+        return files, self._pages.copies.of(files, seen)
 
     def _with_own_size(self, file: HeadFile) -> HeadFile:
         """Return the file with the size from its reading here. The head knows whether the atlas has the file, the

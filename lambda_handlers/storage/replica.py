@@ -218,7 +218,7 @@ class Replica:
             self._checks.check_next()
         send = sender(self._store, self._key_of(header), encoding, changes.size_bytes)
         self._create(encoding, send, now)
-        self._adopt(header, encoding.layer(), changes if keep else None, now)
+        self._adopt(header, encoding.layer(), changes if keep else None, now, encoding.copy)
         return header.max_txid
 
     def announce(self, seconds: int) -> Header:
@@ -230,7 +230,7 @@ class Replica:
         nothing = PageChanges(self.page_size, self.page_count, tuple)
         encoding = Encoding(header, nothing.pages)
         self._create(encoding, sender(self._store, self._key_of(header), encoding, 0), now)
-        self._adopt(header, encoding.layer(), nothing, now)
+        self._adopt(header, encoding.layer(), nothing, now, encoding.copy)
         return header
 
     def commit_prepared(self, prepared: Prepared, first_page: bytes, node_id: int, marks: Marks = _NO_MARKS) -> Txid:
@@ -242,7 +242,7 @@ class Replica:
         header = replace(header, marks=marks)
         made = prepared.as_transaction(header, first_page)
         self._create(made, lambda: made.create(self._store, self._key_of(header)), now)
-        self._adopt(header, made.layer, None, now)
+        self._adopt(header, made.layer, None, now, None)
         return header.max_txid
 
     def _time_to_commit(self) -> float:
@@ -282,9 +282,11 @@ class Replica:
         self._freshness.note_check(now)
         self._clock.record_write(key, now)
 
-    def _adopt(self, header: Header, layer: Layer, changes: PageChanges | None, known_at: float) -> None:
+    def _adopt(
+        self, header: Header, layer: Layer, changes: PageChanges | None, known_at: float, copy: bytes | None
+    ) -> None:
         """Bring the local copy to the transaction that was just committed. An error in here comes after the commit: the
         copy is merely a cache, and the next request opens the database again."""
         self.committed = Committed(header.max_txid, header.timestamp_ms, layer.map.file_bytes)
-        if self._pages.adopt(layer, changes.pages() if changes else None):
+        if self._pages.adopt(layer, changes.pages() if changes else None, copy):
             self._publisher.publish_later(layer, header, known_at)

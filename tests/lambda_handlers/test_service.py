@@ -17,6 +17,7 @@ from lambda_handlers import db_function, deadlock_fix
 from lambda_handlers.deadline import MAX_MARGIN_SECONDS, seconds_for, seconds_until_late
 from lambda_handlers.service import Service
 from lambda_handlers.settings import Settings
+from lambda_handlers.storage.folding import UNIT
 from lambda_handlers.wire import ERROR_CODES, Request, SldbError, Statement
 from tests.fakes.databases.service import container, run
 from tests.fakes.stores.memory import memory_store
@@ -86,9 +87,10 @@ def test_a_reply_does_not_wait_for_folds_and_the_next_one_reports_them():
     service = container(store)
     service.after_reply.put_off(has_thread=False)
     run(service, "CREATE TABLE t (a)")
-    while not service.after_reply.is_due:
+    for _ in range(UNIT - 1):
         stats = run(service, "INSERT INTO t VALUES (1)").stats
         assert stats["store_writes"] == 1
+    assert service.after_reply.is_due
     assert list(store.list_objects("main/0001/")) == []
     stats = run(service, "SELECT * FROM t").stats
     assert (stats["store_requests"], stats["after_store_requests"], stats["after_store_writes"]) == (1, 3, 3)
@@ -103,7 +105,7 @@ def test_a_service_that_is_closed_has_finished_its_work():
     service = container(store)
     service.after_reply.put_off(has_thread=False)
     run(service, "CREATE TABLE t (a)")
-    while not service.after_reply.is_due:
+    for _ in range(UNIT - 1):
         run(service, "INSERT INTO t VALUES (1)")
     service.close()
     assert len(list(store.list_objects("main/0001/"))) == 1

@@ -47,8 +47,8 @@ MUTANTS = (
         "a reader believes the sizes of a head before those of a LIST",
         "9",
         LOG + "log_follower.py",
-        '                if isinstance(error, NotMapped) or error.code == "corrupt":\n',
-        "                if isinstance(error, NotMapped):\n",
+        '            if isinstance(error, NotMapped) or error.code == "corrupt":\n',
+        "            if isinstance(error, NotMapped):\n",
         (STORAGE + "test_advisory.py::test_a_sound_head_with_a_wrong_size",),
     ),
     Mutant(

@@ -10,7 +10,11 @@ Writers put it with a fold, and maintenance at the end of a pass. It only moves 
 loser of that race leaves it.
 
     {"version":2,"txid":4711,"checked_at":1790000000.5,"folds_from":4096,
-     "files":[[level, min txid, max txid, bytes, has a page map (bool), is in the atlas (bool)],…],"crc32":"…"}
+     "files":[[level, min txid, max txid, bytes, has a page map (bool), is in the atlas (bool)],…],
+     "copies":{"0":"base64",…},"crc32":"…"}
+
+`copies` may be missing, and earlier code ignores it: by their places in `files`, the bodies of small files and the page
+maps of large ones (`copies`).
 
 The checksum (sealed) covers all of it and the name of the database. A head is trusted only if its own files are a chain
 that ends at `txid`, and none of them looks damaged: with a wrong size an intact file does, so a LIST decides then. A
@@ -20,7 +24,10 @@ head, nor does earlier code accept this one, which it overwrites with its own.
 
 from __future__ import annotations
 
-from lambda_handlers.shared.dataclasses import dataclass
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+
+from lambda_handlers.shared.dataclasses import dataclass, field
 from lambda_handlers.shared.sealed_json import seal, unseal
 from lambda_handlers.storage.log import chain
 from lambda_handlers.storage.log.keys import SNAPSHOT_LEVEL, LtxName, head_key
@@ -48,6 +55,7 @@ class Head:
     checked_at: float  # unix seconds: at this moment there was no transaction after `txid`
     folds_from: Txid  # the end of what maintenance has merged; writers' folds are counted from there
     files: tuple[HeadFile, ...]  # the chain to `txid`, in the order in which they apply
+    copies: Mapping[LtxName, bytes] = field(default_factory=dict)  # of small files, and of the page maps of large ones
 
     def encode(self, database: str) -> bytes:
         """Return the head as an object's body."""
@@ -59,6 +67,10 @@ class Head:
             "folds_from": self.folds_from,
             "files": files,
         }
+        places = {file.name: place for place, file in enumerate(self.files)}
+        copies = {str(places[name]): b64encode(body).decode() for name, body in self.copies.items()}
+        if copies:
+            fields["copies"] = copies
         return seal(fields, head_key(database))
 
     @classmethod
@@ -72,8 +84,9 @@ class Head:
                 HeadFile(LtxName(int(level), int(low), int(high)), int(size), bool(is_mapped), bool(in_atlas))
                 for level, low, high, size, is_mapped, in_atlas in fields["files"]
             )
-            head = cls(int(fields["txid"]), float(fields["checked_at"]), int(fields["folds_from"]), files)
-        except (ValueError, KeyError, TypeError, OverflowError):
+            copies = {files[int(at)].name: b64decode(body) for at, body in fields.get("copies", {}).items()}
+            head = cls(int(fields["txid"]), float(fields["checked_at"]), int(fields["folds_from"]), files, copies)
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
             return None
         return head if head.is_sound else None
 

@@ -2,17 +2,18 @@
 
 A small file is read whole, and its checksum compared. Of a large one the page map is read. If none can be trusted, all
 of the file is read once and its map put, since only that verifies it (stored_page_map). Its pages go to the cache if
-that can take all of them. Page maps in the atlas are read from there, all with one request. All requests are sent at
-once.
+that can take all of them. Page maps in the atlas are read from there, all with one request. Files and page maps
+with a copy at hand need none. All requests are sent at once.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from lambda_handlers.host import Call, Host
+from lambda_handlers.host import Call, Done, Host
 from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.log.copy_mark import check_name
 from lambda_handlers.storage.log.keys import LtxName
@@ -44,6 +45,7 @@ class Opened:
 
     layer: Layer
     is_read: bool  # whole: `put` got its pages
+    copy: bytes | None = None  # the object that was read: the file if it is small, else its page map
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,17 @@ class Opener:
     warn: Warn = lambda _what, _error: None
     puts_maps: bool = True  # false: they serve this reader alone
 
-    def open(self, files: Sequence[HeadFile], put: PutPage, deadline: float = float("inf")) -> Iterator[Opened]:
+    def open(
+        self,
+        files: Sequence[HeadFile],
+        put: PutPage,
+        deadline: float = float("inf"),
+        copies: Mapping[LtxName, bytes] = MappingProxyType({}),
+    ) -> Iterator[Opened]:
         """Yield the layers of the files, in their order. `put` gets the pages of a file that is read whole, before its
-        layer comes. Raises StoreError (NotFound: a file is gone), SldbError `corrupt`, or NotMapped: there is no time
-        until `deadline` (unix seconds) to read a file without a page map."""
+        layer comes. `copies`: of small files, and of the page maps of large ones. Raises StoreError (NotFound: a file
+        is gone), SldbError `corrupt`, or NotMapped: there is no time until `deadline` (unix seconds) to read a file
+        without a page map."""
         is_small = sum(file.size for file in files) <= WHOLE_CHAIN_BYTES
         whole_limit = WHOLE_CHAIN_BYTES if is_small else MAP_WORTH_BYTES
         maps: Call | None = None
@@ -70,7 +79,8 @@ class Opener:
         waiting = iter(files)
         while True:
             while len(requested) < PARALLEL_READS and (file := next(waiting, None)) is not None:
-                requested.append((file, maps if maps and file.in_atlas else self._request(file, whole_limit)))
+                call = self._copied(file, whole_limit, copies) or (maps if maps and file.in_atlas else None)
+                requested.append((file, call or self._request(file, whole_limit)))
             if not requested:
                 return
             file, call = requested.popleft()
@@ -82,7 +92,17 @@ class Opener:
 
     def opened(self, name: LtxName, body: bytes, put: PutPage) -> Opened:
         """Return the layer of a file with this body."""
-        return self._read_whole(name, [body], put)
+        return self._read_whole(name, body, put)
+
+    def _copied(self, file: HeadFile, whole_limit: int, copies: Mapping[LtxName, bytes]) -> Call | None:
+        """Return a copy of what would be requested for the file, as if it had been."""
+        body = copies.get(file.name)
+        if body is None:
+            return None
+        if file.size <= MAP_WORTH_BYTES:
+            return Done((file.name.key(self.database), body)) if len(body) == file.size else None
+        is_map = file.size > whole_limit and self._decoded(body, file) is not None
+        return Done((file.name.page_map_key(self.database), body)) if is_map else None
 
     def _request(self, file: HeadFile, whole_limit: int) -> Call | None:
         if file.size <= (whole_limit if file.is_mapped else max(whole_limit, UNMAPPED_WHOLE_BYTES)):
@@ -101,8 +121,8 @@ class Opener:
                 raise
             key, body = error.key, b""
         if key == file.name.key(self.database):
-            return self._read_whole(file.name, [body], put, file.is_mapped)
-        return _opened_by(file, self._decoded(body, file)) or self._unmapped(file, put, deadline)
+            return self._read_whole(file.name, body, put, file.is_mapped)
+        return _opened_by(file, self._decoded(body, file), copy=body) or self._unmapped(file, put, deadline)
 
     def _decoded(self, body: bytes, file: HeadFile) -> PageMap | None:
         return decoded(unbind(body, file.name, self.database), file)
@@ -145,18 +165,21 @@ class Opener:
             return False
         return True
 
-    def _read_whole(self, name: LtxName, chunks: Iterable[bytes], put: PutPage, is_mapped: bool = False) -> Opened:
+    def _read_whole(self, name: LtxName, body: bytes, put: PutPage, is_mapped: bool = False) -> Opened:
         key = name.key(self.database)
-        decoder = Decoder(chunks, key)
+        decoder = Decoder([body], key)
         check_name(decoder.header, name, key)
         builder = PageMapBuilder(decoder.header)
         for frame in decoder.frames():
             builder.add(frame)
             put(frame.pgno, frame.page)
         found = builder.build(decoder.length, carry=False)
-        return Opened(Layer(name, found, is_mapped), is_read=True)
+        copy = body if len(body) <= MAP_WORTH_BYTES else None
+        return Opened(Layer(name, found, is_mapped), is_read=True, copy=copy)
 
 
-def _opened_by(file: HeadFile, found: PageMap | None, in_atlas: bool = False) -> Opened | None:
+def _opened_by(
+    file: HeadFile, found: PageMap | None, in_atlas: bool = False, copy: bytes | None = None
+) -> Opened | None:
     """Return the file, opened by its map; None if there is none."""
-    return Opened(Layer(file.name, found, is_mapped=True, in_atlas=in_atlas), is_read=False) if found else None
+    return Opened(Layer(file.name, found, is_mapped=True, in_atlas=in_atlas), False, copy) if found else None

@@ -17,6 +17,7 @@ Write amplification is measured by benchmarks/amplification.py; figures in docs/
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from lambda_handlers.host import Host
 from lambda_handlers.shared.dataclasses import dataclass, field, replace
@@ -24,8 +25,10 @@ from lambda_handlers.storage import verification
 from lambda_handlers.storage.log import chain, file_header, ltx
 from lambda_handlers.storage.log.keys import MERGE_LEVEL, LtxName, snapshot
 from lambda_handlers.storage.log.ltx import Txid
+from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.pages import atlas
 from lambda_handlers.storage.pages import head as heads
+from lambda_handlers.storage.pages.copies import chosen
 from lambda_handlers.storage.pages.head import Head, HeadFile
 from lambda_handlers.storage.pages.opening import WHOLE_CHAIN_BYTES
 from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES, PageMap
@@ -233,11 +236,25 @@ class Compactor:
             head = Head(seen.txid, seen.checked_at, work.txid, tuple(names[name] for name in plan.files))
         else:
             head = Head(work.txid, known_at, work.txid, work.files)
+        head = replace(head, copies=chosen(head.files, self._copies(head.files, seen)))
         try:
             work.bytes_written += len(head.encode(self._database))
             heads.advance(self._store, self._database, head, etag)
         except (AlreadyExists, PreconditionFailed, NotFound):
             return  # a writer was faster; the next pass does it
+
+    def _copies(self, files: Iterable[HeadFile], seen: Head | None) -> dict[LtxName, bytes]:
+        """Return the copies of the last head and, read for the next one, the other small files."""
+        bodies = dict(seen.copies) if seen else {}
+        for file in files:
+            if file.size <= MAP_WORTH_BYTES and not file.in_atlas and file.name not in bodies:
+                key = file.name.key(self._database)
+                body = self._store.get(key)
+                with suppress(SldbError):  # its reader gets the error of a damaged file
+                    for _ in Decoder([body], key).frames():
+                        pass
+                    bodies[file.name] = body
+        return bodies
 
 
 def _new_bytes(there: Mapping[LtxName, HeadFile], above: Iterable[LtxName]) -> int:

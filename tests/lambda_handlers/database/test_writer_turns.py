@@ -285,7 +285,8 @@ def test_what_fails_after_all_is_taken_back(container, store, tmp_path):
     run(other, "INSERT INTO t VALUES (1)")
     service = container(faulty, host=clock.host())
     works = lambda _key, act: act()  # noqa: E731
-    faulty.plan("create", *losing(other, clock, 9.0, 1), works, *[lose_request] * 3)
+    head = lose_request  # of transaction 4, the announcement
+    faulty.plan("create", *losing(other, clock, 9.0, 1), works, head, *[lose_request] * 3)
     with pytest.raises(SldbError) as caught:
         act(service, "restore", at=1)
     assert caught.value.code == "store_error"

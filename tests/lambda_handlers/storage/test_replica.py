@@ -76,9 +76,9 @@ def test_what_one_commits_another_reads(engine: MakeEngine) -> None:
 
 
 def test_a_warm_commit_is_one_get_and_one_put(engine: MakeEngine, store: FaultyStore) -> None:
-    one = written(engine(), 3)
+    one = written(engine(), 2)
     store.verbs()
-    one.write(insert(4))
+    one.write(insert(3))
 
     assert store.verbs() == ["get_range", "create"]
 
