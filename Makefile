@@ -97,7 +97,7 @@ format: $(VENV)/.has-dev ## rewrite the code as `make lint` wants it
 	$(BIN)/ruff format
 
 bench: $(VENV)/.has-dev ## what is measured, on this machine
-	@for name in startup authorizer engine page_size storage amplification transfer transfer_rows http_api queue insights express efs writes idle; do echo "== $$name"; $(BIN)/python -m "benchmarks.$$name" || exit 1; done
+	@for name in startup authorizer engine page_size storage amplification transfer transfer_rows http_api queue insights express efs writes idle curves.past; do echo "== $$name"; $(BIN)/python -m "benchmarks.$$name" || exit 1; done
 
 bench-peers: $(VENV)/.has-dev $(PEERS)/.has-peers ## sldb beside other ways to keep SQLite in S3, on one simulated S3: make bench-peers SIZES="1 100"
 	$(BIN)/python -m benchmarks.peers --fresh --docs $(SIZES)

@@ -33,6 +33,7 @@ INVARIANTS = {
     "secret": "a reply names no role, account, bucket or address",
     "stack": "a function does nothing for another stack",
     "create": "a write that must not create its database does not, whatever happens meanwhile",
+    "listings": "a part of a long log answers a question as all of it would",
     "clock": "a step of a clock moves no moment of the past, and no time that comes after it",
     "token": "a token is believed only as the stack made it, and its transaction is committed once",
     "time": "a request ends before its function, and its lock before another's",

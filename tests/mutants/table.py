@@ -21,6 +21,7 @@ from tests.mutants import (
     tokens,
 )
 from tests.mutants.api import fronts, http, queues
+from tests.mutants.past import listings
 from tests.mutants.writes import after_reply, lock_taking, trust
 
 MUTANTS = (
@@ -37,6 +38,7 @@ MUTANTS = (
     *sql.MUTANTS,
     *groups.MUTANTS,
     *history.MUTANTS,
+    *listings.MUTANTS,
     *stores.MUTANTS,
     *times.MUTANTS,
     *cancel.MUTANTS,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lambda_handlers.storage.log.keys import LtxName, snapshot
+from lambda_handlers.storage.log.keys import LtxName, snapshot, transaction
 from lambda_handlers.wire import Action
 from tests.fakes.databases.service import container
 from tests.fakes.stores.listed import ListedStore
@@ -53,3 +53,9 @@ def test_history_of_transactions_that_were_removed_shows_the_file_that_has_them(
         (1, 59_984),
     ]
     assert log.asked["LIST"] <= 5
+
+
+def test_history_lists_all_if_transactions_are_missing_in_the_middle() -> None:
+    files = {transaction(txid): float(NOW + txid) for txid in range(1, 3001)}
+    log = ListedStore({**files, LtxName(1, 59_985, 60_000): NOW}, range(60_001, 61_001), lambda txid: NOW + txid)
+    assert [line["txid"] for line in history(log, limit=3, before=60_002)] == [60_001, 60_000, 3000]

@@ -52,7 +52,8 @@ def test_one_wrong_date_misleads_no_search(pauses: list[int], data: st.DataObjec
 def test_a_file_that_is_not_there_makes_it_list_all(count: int, data: st.DataObject) -> None:
     gone = data.draw(st.integers(2, count - 1))
     dates = {transaction(txid): NOW + txid * 100.0 for txid in range(1, count + 1) if txid != gone}
-    wanted = data.draw(st.integers(1, count).filter(lambda txid: txid != gone))
+    dates[snapshot(count - 1)] = NOW + count * 100.0
+    wanted = data.draw(st.integers(1, count).filter(lambda txid: txid not in (gone, count - 1)))
     assert at(ListedStore(dates, page_keys=20), NOW + wanted * 100 + 0.5) == wanted
 
 

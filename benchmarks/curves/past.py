@@ -1,0 +1,68 @@
+"""Requests for the past of a database, and for a maintenance pass, against the number of its commits.
+
+python -m benchmarks.curves.past
+
+Commits come a second apart, with a snapshot every 500 and the newest 160 in folds. The files are a list of names: the
+requests that find them are counted, and the headers that are read, but no page of a state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmarks.workload import show
+from lambda_handlers.host import Host
+from lambda_handlers.storage.listing import list_chain
+from lambda_handlers.storage.log import timeline
+from lambda_handlers.storage.log.keys import LtxName, maintenance_key, snapshot
+from lambda_handlers.storage.upkeep.pass_listing import list_for_pass
+from lambda_handlers.wire import Action
+from tests.fakes.databases.service import container
+from tests.fakes.stores.listed import ListedStore
+
+NOW, DAY = 1_700_000_000, 86_400.0
+COUNTS = (1_000, 10_000, 100_000)
+
+
+def log_of(count: int) -> ListedStore:
+    began = NOW - count
+    files = {snapshot(txid): began + txid + 0.5 for txid in range(500, count + 1, 500)}
+    files |= {LtxName(1, txid - 15, txid): began + txid + 0.5 for txid in range(count - 144, count + 1, 16)}
+    return ListedStore(files, range(1, count + 1), lambda txid: began + txid, others=[maintenance_key("main")])
+
+
+def measure(operation: Callable[[ListedStore, int], object]) -> list[str]:
+    cells = []
+    for count in COUNTS:
+        log = log_of(count)
+        operation(log, count)
+        cells.append(" ".join(f"{asked} {verb}" for verb, asked in sorted(log.asked.items(), reverse=True)))
+    return cells
+
+
+def history(log: ListedStore, before: int | None) -> object:
+    arguments = {"limit": 10} | ({} if before is None else {"before": before})
+    return container(log).act(Action("history", arguments=arguments))  # type: ignore[arg-type]  # the verbs it uses
+
+
+def at_time(log: ListedStore, txid: int) -> object:
+    moment = round((log.dated(txid) + 0.5) * 1000)
+    return timeline.find(log, Host(now=lambda: NOW + 60.0), "main", moment)  # type: ignore[arg-type]
+
+
+def main() -> None:
+    operations: dict[str, Callable[[ListedStore, int], object]] = {
+        "`history` of 10": lambda log, _count: history(log, None),
+        "the same, in the middle": lambda log, count: history(log, count // 2),
+        "`--at` the newest txid": lambda log, count: list_chain(log, "main", count),  # type: ignore[arg-type]
+        "`--at` a txid in the middle": lambda log, count: list_chain(log, "main", count // 2 + 77),  # type: ignore[arg-type]
+        "`--at` a time in the middle": lambda log, count: at_time(log, count // 2 + 77),
+        "`--at` a time near the end": lambda log, count: at_time(log, count - 7),
+        "a pass": lambda log, _count: list_for_pass(log, Host(), "main", DAY),  # type: ignore[arg-type]
+    }
+    rows = [(name, *measure(operation)) for name, operation in operations.items()]
+    show("What the past of a database costs", ("requests for", *(f"{count:,} commits" for count in COUNTS)), rows)
+
+
+if __name__ == "__main__":
+    main()
