@@ -5,6 +5,10 @@ which it was left, and is finished before the next request of the process begins
 
 Where nothing can be done after a reply, work is done at once: that is the rule until `put_off` is called. In a function
 an extension does it (`extension`), elsewhere a thread.
+
+While the extension works, Lambda sends the next request to another environment, perhaps a cold one. So in a row of
+requests nothing is put off. The release of a security group takes a quarter of a second: it is put off only after a
+request marked as the `last` one.
 """
 
 from __future__ import annotations
@@ -17,6 +21,8 @@ from lambda_handlers.host import Call, Host
 from lambda_handlers.log import Log, trace
 from lambda_handlers.store.metered import MeteredStore
 
+IN_A_ROW_SECONDS = 2.0  # between a reply and the next request: as long as a program or a page may take
+
 
 class AfterReply:
     def __init__(self, host: Host, log: Log, store: MeteredStore) -> None:
@@ -24,6 +30,7 @@ class AfterReply:
         self._log = log
         self._store = store
         self._is_put_off = self._has_thread = False
+        self._is_last, self._is_in_a_row, self._replied_at = False, False, 0.0
         self._due: list[Callable[[], object]] = []
         self._call: Call | None = None
         self._working = threading.Lock()
@@ -43,14 +50,26 @@ class AfterReply:
         return bool(self._due)
 
     def later(self, work: Callable[[], object]) -> None:
-        """Do this after the reply of the current request."""
-        if self._is_put_off:
+        """Do this after the reply of the current request, or at once in a row of requests."""
+        if self._holds_nobody_up or (self._is_put_off and not self._is_in_a_row):
             self._due.append(work)
         else:
             self._do(work)
 
+    def release_later(self, release: Callable[[], object]) -> None:
+        """Do the same with the release of a lock: before all other work, and only after a last request."""
+        if self._holds_nobody_up:
+            self._due.insert(0, release)
+        else:
+            self._do(release)
+
+    def begin_request(self, *, is_last: bool) -> None:
+        """Note the beginning of a request. `is_last`: its client sends no other one soon."""
+        self._is_last, self._is_in_a_row = is_last, self._host.now() - self._replied_at < IN_A_ROW_SECONDS
+
     def begin(self) -> None:
         """Begin with what is due: the reply is about to be given."""
+        self._replied_at = self._host.now()
         if self._due and self._has_thread:
             self._call = self._host.start(self._do_all)
 
@@ -72,6 +91,11 @@ class AfterReply:
         statistics of a reply."""
         stats, self._stats = self._stats, {}
         return stats
+
+    @property
+    def _holds_nobody_up(self) -> bool:
+        """Work after this reply hinders no request: there is none soon, or one in the same process waits for it."""
+        return self._is_put_off and (self._is_last or self._has_thread)
 
     def _do_all(self) -> None:
         if not self._due:

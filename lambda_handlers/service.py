@@ -98,7 +98,7 @@ class Service:
             started = self._host.now()
             seconds = seconds_for(request, remaining_seconds)
             deadline = self._resources.deadline(seconds, request, invocation_id, caller)
-            with self._running_request(request.database):
+            with self._running_request(request.database, is_last=request.last):
                 before = self._store.counters
                 reply_limit = limit // 2 if limit and delivery.as_text else limit
                 database = self._database(request.database)
@@ -256,11 +256,12 @@ class Service:
             raise wrong_stack(received.stack, self._settings.stack)
 
     @contextmanager
-    def _running_request(self, watched: str | None = None) -> Iterator[None]:
+    def _running_request(self, watched: str | None = None, *, is_last: bool = False) -> Iterator[None]:
         """Keep the databases of a request open; finish the work for earlier ones first. An error of the store at this
         place is a bug, and leaves the outcome of a write open. `watched`: the database of a request of which is noted
         what its statements take."""
         self.after_reply.finish()
+        self.after_reply.begin_request(is_last=is_last)
         watch, started = (self._resources.watch if watched else None), self._host.now()
         if watch:
             watch.begin_request()

@@ -206,7 +206,7 @@ def test_a_write_has_its_reply_before_its_fold_is_written(stack):
     with stack.hook(hold):
         while not folds and len(replies) < 17:
             has_reply.clear()
-            replies.append(stack.run(f"INSERT INTO {table} VALUES (1)"))
+            replies.append(stack.run(f"INSERT INTO {table} VALUES (1)", last=True))
             has_reply.set()
             wait_until(lambda: not any(each.busy for each in stack.aws.containers(FUNCTION)), "idle containers")
     assert folds == [True]

@@ -4,7 +4,7 @@ The lock is for fairness: the create of the transaction decides. So the statemen
 does (`hold`). If the lock had to be waited for, there was another writer, and the statements run again on what that one
 left.
 
-Whatever ends the request gives the lock back (`close`), also while it is still being taken: a process that is frozen
+Whatever ends the request gives the lock back (`end`), also while it is still being taken: a process that is frozen
 after its reply would leave a lock that comes later to its age.
 """
 
@@ -46,20 +46,20 @@ class LockTaking:
             self._has_waited = False
             raise Waited("another writer had the lock")
 
-    def close(self) -> None:
-        """Give the lock back, or stop waiting for it. Raises nothing."""
+    def end(self) -> Holder | None:
+        """Stop waiting for the lock; return it if it was taken, to be released by the caller. Raises nothing."""
         self._is_over = True
         try:
             holder: Holder = self._call.result()
         except Exception:  # noqa: BLE001 - it was not taken; `hold` has raised it, if the request came so far
-            return
-        self._release(holder.lock_id)
+            return None
+        return holder
 
     def give_up(self) -> None:
-        """Do as `close`, for a process that must end soon; called by another thread."""
+        """Give the lock back at once, for a process that must end soon; called by another thread."""
         self._is_over = True
-        if self._call.wait(GIVE_UP_SECONDS):
-            self.close()
+        if self._call.wait(GIVE_UP_SECONDS) and (holder := self.end()):
+            self._release(holder.lock_id)
 
     def _pause(self, seconds: float) -> None:
         self._has_waited = True

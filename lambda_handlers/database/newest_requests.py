@@ -44,7 +44,8 @@ class NewestRequests:
             return self._write(run, need.doing)
         finally:
             if run.lock is not None:
-                run.lock.close()
+                if holder := run.lock.end():
+                    self._writes.release_later(holder.lock_id)
                 run.lock = None
 
     def _open(self, run: Run, max_staleness: float) -> None:

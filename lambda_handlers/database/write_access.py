@@ -71,6 +71,10 @@ class WriteAccess:
             if lock.freed_stale > freed_before:
                 log.warning("stale_lock_freed", database=self._database)
 
+    def release_later(self, lock_id: str) -> None:
+        """Release the lock, after the reply if the request is the last one of its client."""
+        self._resources.after_reply.release_later(partial(self.release, lock_id))
+
     def release(self, lock_id: str) -> None:
         """Release the lock; raise nothing, since the outcome of the transaction stands either way."""
         log = self._resources.log

@@ -114,6 +114,7 @@ _CHECKS: dict[str, Callable[[str, object], None]] = {
     "attempt": check_attempt,
     "dry_run": _check_flag,
     "careful": _check_flag,
+    "last": _check_flag,
     "create": _check_flag,
     "timeout": _check_seconds,
     "on_error": _check_on_error,

@@ -52,6 +52,7 @@ class Request:
     command: str | None = None  # of the client that sends it, for the history; never values or SQL
     expect: tuple[str | None, ...] | None = None  # digests of the results; None in it: any result
     pin: Pin | None = None  # chance and time for the statements: only for operators
+    last: bool = False  # its client sends no other one soon: work may go on after the reply
     min_txid: int = 0  # never answer from an older state; an error if the log has no such transaction
 
     def encode(self) -> dict[str, Any]:

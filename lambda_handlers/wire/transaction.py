@@ -18,7 +18,7 @@ COMMIT, ROLLBACK = "commit", "rollback"
 # The fields of an event that may stand beside `transaction`, and the requests in which they may.
 _BESIDE = {
     **dict.fromkeys(("query", "params", "statements", "on_error"), "any"),
-    **dict.fromkeys(("database", "create", "read_only", "timeout", "stack", "request_id", "attempt"), "any"),
+    **dict.fromkeys(("database", "create", "read_only", "timeout", "stack", "request_id", "attempt", "last"), "any"),
     **dict.fromkeys(("message", "command"), "any"),  # those of the request that ends it count
     "min_txid": "any",  # that of the one that begins it counts
     "max_staleness": "begin",

@@ -65,7 +65,7 @@ def message_of(request: Request, max_bytes: int = MAX_BODY_BYTES) -> Outgoing:
         if value is not None:
             raise SldbError("bad_request", f"{name} is not for a queue: nobody waits for the reply", applied="no")
     event = {**request.encode(), "database": request.database}
-    for name in ("attempt", "careful", "timeout"):  # for whom waits
+    for name in ("attempt", "careful", "last", "timeout"):  # for whom waits
         event.pop(name, None)
     found = Outgoing(request.request_id, request.database, body_of(event))
     if found.size_bytes > max_bytes:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from sldb.stack.state import StackState
 
+DISPENSABLE = ("attempt", "last")  # fields without which a request means the same
+
 
 class DeployedFunction:
     """A query function, found by its name or by its stack. Safe for threads: targets share one."""
@@ -37,7 +39,7 @@ class DeployedFunction:
         self.name = function or default_function(str(stack))
         self._is_named = function is not None
         self._sends_stack = stack is not None  # in the events
-        self._sends_attempt = True  # in the events; an older function does not know it
+        self._unknown: frozenset[str] = frozenset()  # fields that the function, an older one, does not know
         self._is_looked_up = False  # in CloudFormation
         self._correcting = threading.Lock()
 
@@ -50,15 +52,15 @@ class DeployedFunction:
         """Return the event for the function: with the name of the stack in it if the function is to compare it, and
         without a field that it does not know."""
         named = {**event, "stack": self.stack} if self._sends_stack else event
-        return named if self._sends_attempt else {name: value for name, value in named.items() if name != "attempt"}
+        return {name: value for name, value in named.items() if name not in self._unknown}
 
     def correct(self, name: str, error: SldbError) -> bool:
         """Correct the name or the events after an error of the function `name`; return True if the same event is to be
         sent again. Raises SldbError if no function fits."""
-        if error.details.get("field") == "attempt":
-            was_sent, self._sends_attempt = self._sends_attempt, False
+        if (field := error.details.get("field")) in DISPENSABLE:
+            was_sent, self._unknown = field not in self._unknown, self._unknown | {str(field)}
             return was_sent
-        is_about_function = isinstance(error, (NoSuchFunction, NotOurs)) or error.details.get("field") == "stack"
+        is_about_function = isinstance(error, (NoSuchFunction, NotOurs)) or field == "stack"
         if self.stack is None or not is_about_function:
             return False
         with self._correcting:

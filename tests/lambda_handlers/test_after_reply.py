@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_handlers.after_reply import AfterReply
+from lambda_handlers.after_reply import IN_A_ROW_SECONDS, AfterReply
 from lambda_handlers.host import Host
 from lambda_handlers.log import Log
 from lambda_handlers.store.metered import MeteredStore
+from tests.fakes.clock import Clock
 from tests.fakes.stores.memory import memory_store
 
 
@@ -80,6 +81,38 @@ def test_a_thread_begins_with_it_and_the_next_request_waits_for_its_end(scene: S
     scene.after.finish()
     assert scene.done != [threading.current_thread()]
     assert len(scene.done) == 1
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+@pytest.mark.parametrize("pause", [IN_A_ROW_SECONDS - 0.1, IN_A_ROW_SECONDS])
+def test_nothing_is_put_off_that_would_meet_the_next_request(pause: float, is_last: bool) -> None:
+    """While an extension works, Lambda sends the next request to another environment."""
+    clock = Clock()
+    scene = Scene(clock.host())
+    scene.after.put_off(has_thread=False)
+    for _ in range(2):
+        scene.after.begin_request(is_last=False)
+        scene.after.begin()
+        clock.sleep(pause)
+    scene.after.begin_request(is_last=is_last)
+    scene.after.later(lambda: scene.done.append("fold"))
+    scene.after.release_later(lambda: scene.done.append("release"))
+    at_once = [] if is_last else ["release"] if pause == IN_A_ROW_SECONDS else ["fold", "release"]
+    assert scene.done == at_once
+    scene.after.finish()
+    assert sorted(scene.done) == ["fold", "release"]
+
+
+@pytest.mark.parametrize("has_thread", [False, True])
+def test_who_waits_for_a_lock_waits_for_no_other_work(scene: Scene, has_thread: bool) -> None:
+    scene.after.put_off(has_thread=has_thread)
+    scene.after.begin_request(is_last=not has_thread)
+    for work in ("fold", "map"):
+        scene.after.later(lambda work=work: scene.done.append(work))  # type: ignore[misc]  # mypy knows no defaults of lambdas
+    scene.after.release_later(lambda: scene.done.append("release"))
+    assert scene.done == []
+    scene.after.finish()
+    assert scene.done == ["release", "fold", "map"]
 
 
 def test_no_thread_is_started_for_nothing() -> None:

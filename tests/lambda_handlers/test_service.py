@@ -88,7 +88,7 @@ def test_a_reply_does_not_wait_for_folds_and_the_next_one_reports_them():
     service.after_reply.put_off(has_thread=False)
     run(service, "CREATE TABLE t (a)")
     for _ in range(UNIT - 1):
-        stats = run(service, "INSERT INTO t VALUES (1)").stats
+        stats = run(service, "INSERT INTO t VALUES (1)", last=True).stats
         assert stats["store_writes"] == 1
     assert service.after_reply.is_due
     assert list(store.list_objects("main/0001/")) == []
@@ -106,7 +106,7 @@ def test_a_service_that_is_closed_has_finished_its_work():
     service.after_reply.put_off(has_thread=False)
     run(service, "CREATE TABLE t (a)")
     for _ in range(UNIT - 1):
-        run(service, "INSERT INTO t VALUES (1)")
+        run(service, "INSERT INTO t VALUES (1)", last=True)
     service.close()
     assert len(list(store.list_objects("main/0001/"))) == 1
 

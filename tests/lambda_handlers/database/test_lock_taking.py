@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -120,6 +121,17 @@ def test_a_commit_has_the_lock(world):
     assert world.lock.doing == "INSERT t"
 
 
+@pytest.mark.parametrize("is_last", [False, True])
+@pytest.mark.parametrize("query", [INSERT, "INSERT INTO t VALUES (1, 0)"])
+def test_the_reply_to_a_last_request_does_not_wait_for_the_release(world, query, is_last):
+    world.service.after_reply.put_off(has_thread=False)
+    with suppress(SldbError):
+        run(world.service, query, last=is_last)
+    assert world.events == (["taken"] if is_last else ["taken", "released"])
+    run(world.service, "SELECT 1")  # waits for it
+    assert world.events == ["taken", "released"]
+
+
 def test_the_statements_do_not_wait_for_the_lock():
     world = World(LateCall)
     database = world.service._databases["main"]
@@ -146,7 +158,7 @@ def test_who_waited_for_the_lock_runs_again_on_what_the_holder_left(world):
     world.lock.pauses.append(lambda: run(world.other, "UPDATE t SET b = 50"))
     reply = run(world.service, "UPDATE t SET b = b + 1 RETURNING b")
     assert (reply.txid, reply.rows, reply.stats.get("conflicts", 0)) == (4, [(51,), (51,)], 0)
-    assert world.store.verbs().count("create") == 1
+    assert world.store.verbs().count("create") == 2  # the transaction, and the head that is due with every fourth
 
 
 def test_a_lost_race_under_the_lock_takes_it_once(world):

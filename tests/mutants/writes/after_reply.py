@@ -7,6 +7,7 @@ from tests.mutants.mutant import STORAGE, Mutant
 HANDLERS = "lambda_handlers/"
 AFTER = "tests/lambda_handlers/test_after_reply.py::"
 EXTENSION = "tests/lambda_handlers/test_extension.py::"
+LOCK = "tests/lambda_handlers/database/test_lock_taking.py::"
 SERVICE = "tests/lambda_handlers/test_service.py::"
 PUBLISHING = STORAGE + "test_publishing.py::"
 
@@ -15,17 +16,44 @@ MUTANTS = (
         "work is never put off",
         "after",
         HANDLERS + "after_reply.py",
-        "        if self._is_put_off:",
-        "        if False:",
+        "        return self._is_put_off and (self._is_last or self._has_thread)",
+        "        return False",
         (SERVICE + "test_a_reply_does_not_wait_for_folds_and_the_next_one_reports_them",),
     ),
     Mutant(
         "work is put off where nothing does it",
         "after",
         HANDLERS + "after_reply.py",
-        "        if self._is_put_off:",
-        "        if True:",
+        "        return self._is_put_off and (self._is_last or self._has_thread)",
+        "        return True",
         (AFTER + "test_work_is_done_at_once_unless_it_is_put_off",),
+    ),
+    Mutant(
+        "a lock is released after the reply though another request may come",
+        "after",
+        HANDLERS + "after_reply.py",
+        "        if self._holds_nobody_up:\n            self._due.insert",
+        "        if self._is_put_off:\n            self._due.insert",
+        (
+            AFTER + "test_nothing_is_put_off_that_would_meet_the_next_request",
+            LOCK + "test_the_reply_to_a_last_request_does_not_wait_for_the_release",
+        ),
+    ),
+    Mutant(
+        "who waits for a lock waits for folds",
+        "after",
+        HANDLERS + "after_reply.py",
+        "self._due.insert(0, release)",
+        "self._due.append(release)",
+        (AFTER + "test_who_waits_for_a_lock_waits_for_no_other_work",),
+    ),
+    Mutant(
+        "the reply to a last request waits for the release",
+        "after",
+        HANDLERS + "service.py",
+        "is_last=request.last",
+        "is_last=False",
+        (LOCK + "test_the_reply_to_a_last_request_does_not_wait_for_the_release",),
     ),
     Mutant(
         "the next request does not wait",
@@ -39,8 +67,8 @@ MUTANTS = (
         "a request begins beside the work of the one before",
         "after",
         HANDLERS + "service.py",
-        "        self.after_reply.finish()\n        watch,",
-        "        watch,",
+        "        self.after_reply.finish()\n        self.after_reply.begin_request",
+        "        self.after_reply.begin_request",
         (SERVICE + "test_a_reply_does_not_wait_for_folds_and_the_next_one_reports_them",),
     ),
     Mutant(

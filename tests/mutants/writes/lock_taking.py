@@ -27,9 +27,9 @@ MUTANTS = (
     Mutant(
         "a lock stays when its request is over",
         "lock",
-        DATABASE + "lock_taking.py",
-        "        self._release(holder.lock_id)\n",
-        "        pass\n",
+        DATABASE + "newest_requests.py",
+        "                    self._writes.release_later(holder.lock_id)\n",
+        "                    pass\n",
         (TESTS + "test_an_error_of_a_request_gives_it_back",),
     ),
     Mutant(

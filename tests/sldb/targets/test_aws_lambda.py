@@ -63,16 +63,21 @@ def failure(request: Request = INSERT, **options: str) -> SldbError:
     return caught.value
 
 
-def test_an_older_function_gets_no_attempt(service: LambdaService) -> None:
-    refusal = SldbError("bad_request", "attempt: got 'a', want one of the fields query, stack", field="attempt")
-    service.faults = [Answer(200, {"statusCode": 400, "body": refusal.encode()})]
-    sender = target()
+@pytest.mark.parametrize("unknown", [("attempt",), ("last",), ("attempt", "last")])
+def test_an_older_function_gets_no_field_that_it_does_not_know(
+    unknown: tuple[str, ...], service: LambdaService
+) -> None:
+    refusals = [SldbError("bad_request", f"{name}: got …, want one of the fields …", field=name) for name in unknown]
+    service.faults = [Answer(200, {"statusCode": 400, "body": refusal.encode()}) for refusal in refusals]
+    sender, last = target(), replace(INSERT, last=True)
     for _ in range(2):
-        sender.send(INSERT)
-    assert [request.attempt for request in service.target.requests] == [None, None]
-    assert len(service.paths) == 3
-    target().send(INSERT)
+        sender.send(last)
+    for sent in service.target.requests:
+        assert (bool(sent.attempt), sent.last) == ("attempt" not in unknown, "last" not in unknown)
+    assert len(service.paths) == 2 + len(unknown)
+    target().send(last)
     assert service.target.requests[-1].attempt
+    assert service.target.requests[-1].last
 
 
 def test_a_later_try_that_was_cancelled_shows_nothing_about_the_one_before(service: LambdaService) -> None:

@@ -243,7 +243,9 @@ def query(
     # The output is opened first: if that fails, nothing may run.
     with printing.out() as (out, screen), closing(run.client(create=creates)) as client:
         confirms = not yes and streams.can_ask()
-        Sending(run, client, work, printing, confirms, stats, fields["at"]).send(request, out, screen)
+        Sending(run, client, work, printing, confirms, stats, fields["at"]).send(
+            replace(request, last=True), out, screen
+        )
     return 0
 
 
