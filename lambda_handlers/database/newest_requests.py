@@ -102,6 +102,7 @@ class NewestRequests:
         """Run on a database that had pages when the request began, and may have been dropped meanwhile."""
         try:
             return self._run_writing(run)
-        except SldbError:
-            self._newest.check_not_dropped()
+        except SldbError as error:
+            if "creatable" not in error.details:  # otherwise it says so itself
+                self._newest.check_not_dropped()
             raise
