@@ -150,7 +150,7 @@ def requests_dollars(reads: float, writes: float, lock: str = "") -> float:
     """Return the dollars for warm reads and one-row writes: of S3 with this lock, or of EFS without one."""
     if not lock:
         one_read = price.files({"store_requests": 1})
-        one_write = price.files({"store_requests": 2, "store_writes": 1})
+        one_write = price.files({"store_requests": 1, "store_writes": 1})
         return reads * one_read + writes * one_write
     gets, puts = WRITE_REQUESTS[lock]
     one_write = price.store({"store_requests": gets + puts, "store_writes": puts})

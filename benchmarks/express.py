@@ -162,8 +162,9 @@ def object_lock(store: ObjectStore) -> WriteLock:
 
 @contextmanager
 def _service(store: ObjectStore, lock: WriteLock) -> Iterator[Service]:
+    kind = "none" if isinstance(lock, NoLock) else "s3"
     settings = Settings(
-        store="file:///unused", temp_dir=tempfile.gettempdir(), cache_bytes=64 * MIB, log_level="error", lock="none"
+        store="file:///unused", temp_dir=tempfile.gettempdir(), cache_bytes=64 * MIB, log_level="error", lock=kind
     )
     with closing(Service(settings, Host(), store, lock)) as service:
         run(service, f"{SCHEMA}; INSERT INTO users (id, name) VALUES (7, 'seven')")

@@ -3,8 +3,8 @@
 Nothing of it may change what the reply says: it may be lost at any moment, with its process. It is done in the order in
 which it was left, and is finished before the next request of the process begins. Its errors go to the log.
 
-Where nothing can be done after a reply, work is done at once: that is the rule until `put_off` is called. In a function
-an extension does it (`extension`), elsewhere a thread.
+Where nothing can be done after a reply, work is done at the end of the request, with no lock held any more: that is the
+rule until `put_off` is called. In a function an extension does it (`extension`), elsewhere a thread.
 
 While the extension works, Lambda sends the next request to another environment, perhaps a cold one. So in a row of
 requests nothing is put off. The release of a security group takes a quarter of a second: it is put off only after a
@@ -50,11 +50,13 @@ class AfterReply:
         return bool(self._due)
 
     def later(self, work: Callable[[], object]) -> None:
-        """Do this after the reply of the current request, or at once in a row of requests."""
-        if self._holds_nobody_up or (self._is_put_off and not self._is_in_a_row):
-            self._due.append(work)
-        else:
-            self._do(work)
+        """Do this after the reply of the current request, or before it in a row of requests."""
+        self._due.append(work)
+
+    def settle(self) -> None:
+        """Do what is due, unless it is put off; to be called at the end of a request, before its reply is made."""
+        if not self._holds_nobody_up and (self._is_in_a_row or not self._is_put_off):
+            self._work_off()
 
     def release_later(self, release: Callable[[], object]) -> None:
         """Do the same with the release of a lock: before all other work, and only after a last request."""
@@ -68,7 +70,8 @@ class AfterReply:
         self._is_last, self._is_in_a_row = is_last, self._host.now() - self._replied_at < IN_A_ROW_SECONDS
 
     def begin(self) -> None:
-        """Begin with what is due: the reply is about to be given."""
+        """Begin with what is put off: the reply is about to be given."""
+        self.settle()
         self._replied_at = self._host.now()
         if self._due and self._has_thread:
             self._call = self._host.start(self._do_all)
@@ -102,12 +105,15 @@ class AfterReply:
             return
         with self._working:
             started, before = self._host.now(), self._store.counters
-            while self._due:
-                self._do(self._due.pop(0))
+            self._work_off()
             used = self._store.used_since(before)
             used_ms = round((self._host.now() - started) * 1000, 3)
         self._log.debug("after_reply", ms=used_ms, **used)
         self.add_stats(**{f"after_{name}": amount for name, amount in {"ms": used_ms, **used}.items()})
+
+    def _work_off(self) -> None:
+        while self._due:
+            self._do(self._due.pop(0))
 
     def _do(self, work: Callable[[], object]) -> None:
         try:

@@ -88,21 +88,20 @@ class Service:
         invocation_id: str | None = None,
         caller: Caller = OPERATOR,
     ) -> Reply:
-        """Return the reply to a request. Raises SldbError. `remaining_seconds`: the time left to the function.
-        `delivery`: how the reply gets to its client. `invocation_id`: Lambda's; it stays the same when Lambda itself
-        repeats an invocation."""
+        """Return the reply to a request. Raises SldbError. `remaining_seconds`: left to the function. `delivery`: how
+        the reply gets to its client. `invocation_id`: Lambda's; the same when Lambda itself repeats an invocation."""
         self._refuse_another_stack(request)
         caller.check(request)
         limit = self._settings.reply_limit_bytes
         with self._running:
             started = self._host.now()
-            seconds = seconds_for(request, remaining_seconds)
-            deadline = self._resources.deadline(seconds, request, invocation_id, caller)
+            deadline = self._resources.deadline(seconds_for(request, remaining_seconds), request, invocation_id, caller)
             with self._running_request(request.database, is_last=request.last):
                 before = self._store.counters
                 reply_limit = limit // 2 if limit and delivery.as_text else limit
                 database = self._database(request.database)
                 reply = database.execute(request, deadline, reply_limit, invocation_id, caller, delivery)
+                self.after_reply.settle()
                 used = self._store.used_since(before) | self._machine | self.after_reply.take_stats()
             reply.stats.update(used, ms=round((self._host.now() - started) * 1000, 3))
             return reply
@@ -184,6 +183,7 @@ class Service:
         with self._running, self._running_request(name):
             before = self._store.counters
             yield self._database(name)
+            self.after_reply.settle()
             for counter, count in self._store.used_since(before).items():
                 stats[counter] = stats.get(counter, 0) + count
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lambda_handlers.host import Host
 from lambda_handlers.settings import BadSetting, Settings
-from lambda_handlers.store.protocol import ObjectStore
+from lambda_handlers.store.protocol import NotFound, ObjectStore
 from lambda_handlers.store_clock import StoreClock
 
 if TYPE_CHECKING:
@@ -23,10 +24,14 @@ def build_lock(settings: Settings, store: ObjectStore, host: Host, clock: StoreC
 
         return NoLock(host)
     if settings.store.startswith("file:"):
-        from lambda_handlers.locks.file import FileLock
+        from lambda_handlers.locks.file import NAME, FileLock
         from lambda_handlers.store.directory import path_of_url
 
-        return FileLock(path_of_url(settings.store), host, clock)
+        def check_missing() -> None:
+            with suppress(NotFound):
+                store.size(NAME)
+
+        return FileLock(path_of_url(settings.store), host, clock, check_missing)
     from lambda_handlers.locks.s3 import ObjectLock
 
     return ObjectLock(

@@ -13,6 +13,7 @@ import errno
 import json
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from lambda_handlers.host import Host
@@ -20,7 +21,9 @@ from lambda_handlers.locks.protocol import Sleep, Sweep
 from lambda_handlers.locks.waiting import lock_timeout, sleep_within
 from lambda_handlers.shared.lock_holder import Holder
 from lambda_handlers.storage.log.keys import database_names
+from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.file_locks import open_lock_file, try_lock, unlock
+from lambda_handlers.store.protocol import StoreError
 from lambda_handlers.store_clock import StoreClock
 from lambda_handlers.wire import SldbError
 
@@ -31,8 +34,16 @@ MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.010, 0.050
 class FileLock:
     freed_stale = 0
 
-    def __init__(self, directory: Path, host: Host, clock: StoreClock | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        host: Host,
+        clock: StoreClock | None = None,
+        check_missing: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`check_missing`: called before the directory is made; raises StoreError if it was there and is gone."""
         self._directory = directory
+        self._check_missing = check_missing
         self._host = host
         self._clock = clock or StoreClock()
         self._open: dict[str, int] = {}  # lock id → descriptor of the locked file
@@ -42,8 +53,12 @@ class FileLock:
         path = self._directory / database / NAME
         try:
             self._check_real(path.parent)
+            if not self._directory.is_dir():
+                self._check_missing()
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = open_lock_file(path)
+        except StoreError as error:
+            raise store_error(error) from error
         except OSError as error:
             raise _failed(database, error) from error
         try:

@@ -10,7 +10,7 @@ from benchmarks.many_writers.measuring import measure
 SERIAL_RATE = 1 / PUT_SECONDS  # commits a second of a store that takes one after the other
 
 
-@pytest.mark.parametrize(("lock", "share"), [("none", 0.5), ("s3", 0.25)])
+@pytest.mark.parametrize(("lock", "share"), [("none", 0.5), ("s3", 0.22)])
 def test_eight_writers_have_their_share_of_the_serial_rate(lock: str, share: float) -> None:
     result = measure(lock, 8, seconds=4.0)
     assert not result.failures

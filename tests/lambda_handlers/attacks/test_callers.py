@@ -345,7 +345,7 @@ def test_send_a_field_that_was_not_classified() -> None:
     """A new field of a request is for all callers or for operators: whoever adds it decides, here and in `caller`."""
     for_all = """
         statements database at max_staleness read_only if_txid request_id attempt dry_run careful create timeout stack
-        on_error transaction message command expect min_txid
+        on_error transaction message command expect min_txid last
     """
     assert {one.name for one in fields(Request)} - set(OPERATORS_FIELDS) == set(for_all.split())
 

@@ -465,6 +465,8 @@ def test_a_warm_copy_does_not_outlive_its_directory(tmp_path: Path) -> None:
             with pytest.raises(SldbError, match="is gone") as caught:
                 client.execute(Request((Statement(query),)))
             assert caught.value.code == "store_error"
+        with pytest.raises(SldbError, match="is gone"):
+            client.execute(Request((Statement("CREATE TABLE t (a)"),), "another"))
         assert not (tmp_path / "root").exists()
 
 

@@ -26,7 +26,7 @@ MUTANTS = (
         HANDLERS + "after_reply.py",
         "        return self._is_put_off and (self._is_last or self._has_thread)",
         "        return True",
-        (AFTER + "test_work_is_done_at_once_unless_it_is_put_off",),
+        (AFTER + "test_work_is_done_at_the_end_of_its_request_unless_it_is_put_off",),
     ),
     Mutant(
         "a lock is released after the reply though another request may come",

@@ -185,8 +185,8 @@ def test_those_who_come_cold_find_a_page_map_and_a_head(container, store, tmp_pa
     assert run(cold, "SELECT count(*) FROM many_7").rows == [(0,)]
     verbs = watched.verbs()
     assert "list_objects" not in verbs
-    # The head, what comes after it, the map (with the schema's pages in it), the table's one leaf.
-    assert len(verbs) <= 5
+    # The head with the map (and the schema's pages in that), what may come after it, the table's one leaf.
+    assert len(verbs) <= 6
 
 
 def test_the_history_says_what_it_was(service, store, ready):

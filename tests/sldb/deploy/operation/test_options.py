@@ -79,13 +79,13 @@ def test_the_plan_says_what_follows_and_what_it_costs() -> None:
     assert notes == [
         "alarms: 13, to ops@example.com; about $2.30 a month",
         "AWS sends a mail to ops@example.com: alarms reach it only after the link in that mail was followed",
-        "metrics: up to 19 custom metrics, $5.70 a month if there is traffic at all hours",
+        "metrics: up to 21 custom metrics, $6.30 a month if there is traffic at all hours",
         "metrics of each database: up to 13 custom metrics, $3.90 a month each",
     ]
     after = resolved(alarms="ops@example.com")
     assert list(operation_notes(after, after, (13, 15))) == [notes[0].replace("13", "15").replace("2.30", "2.50")]
     assert next(operation_notes(after, resolved(after, alarms=TOPIC), (13, 13))).endswith("about $1.30 a month")
-    assert pytest.approx(5.7) == price.METRIC_MONTH * METRICS
+    assert pytest.approx(6.3) == price.METRIC_MONTH * METRICS
 
 
 def test_the_plan_says_nothing_of_what_stays_as_it_is() -> None:
