@@ -93,11 +93,11 @@ def test_a_copy_of_another_length_is_left_aside(tmp_path: Path) -> None:
     """Its file is read in its place; the copy of another database's file with that name may be as sound."""
     store = memory_store()
     writer = Engine(store, tmp_path)
-    writer.write("CREATE TABLE t (x)", "INSERT INTO t VALUES (randomblob(100))")
+    writer.write("CREATE TABLE t (x)", "CREATE TABLE u (x)", "INSERT INTO t VALUES (randomblob(100))")
     longer = Engine(store, tmp_path, database="longer")
-    longer.write("CREATE TABLE t (x)", "INSERT INTO t VALUES (randomblob(3000))")
+    longer.write("CREATE TABLE t (x)", "CREATE TABLE u (x)", "INSERT INTO t VALUES (randomblob(3000))")
     for _ in range(HEAD_EVERY - 1):
-        writer.write("INSERT INTO t VALUES (1)")
+        writer.write("INSERT INTO u VALUES (1)")
     head = Head.decode(store.get(head_key("main")), "main")
     assert head is not None
     name = LtxName(0, 1, 1)
