@@ -220,7 +220,7 @@ def _() -> list[Patch]:
     return [patch.object(commit, "READINGS", 1), patch.object(commit, "_unclear", unclear)]
 
 
-@bug("a create that is refused was not applied", 300, looks_from=200)
+@bug("a create that is refused was not applied", 500, looks_from=300)
 def _() -> list[Patch]:
     return [patch.object(commit, "_is_mine_although_refused", lambda store, key, ours, refusal: False)]
 

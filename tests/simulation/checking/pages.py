@@ -5,6 +5,7 @@ from __future__ import annotations
 from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.log.ltx import Header
 from lambda_handlers.storage.log.ltx_decoder import Decoder
+from lambda_handlers.wire import SldbError
 
 
 class Image:
@@ -37,7 +38,10 @@ class Image:
     def differs(self, body: bytes, name: LtxName) -> str:
         """Describe the fault of a compacted file that ends here; empty if there is none."""
         assert self._header is not None
-        header, pages = _decoded(body, str(name))
+        try:
+            header, pages = _decoded(body, str(name))
+        except SldbError as error:
+            return f"it cannot be read: {error}"
         if (header.min_txid, header.max_txid) != (name.min_txid, name.max_txid):
             return f"it says that it holds {header.min_txid} to {header.max_txid}"
         if (header.commit, header.page_size) != (self._header.commit, self._header.page_size):
