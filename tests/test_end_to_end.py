@@ -219,6 +219,27 @@ def test_a_write_has_its_reply_before_its_fold_is_written(stack):
     assert {later - earlier for earlier, later in pairwise(reported)} <= {HEAD_EVERY}  # once for each head
 
 
+def test_a_last_write_has_its_reply_before_its_lock_is_released(stack):
+    """The release is held back here until the client has the reply; the next write finds the lock free."""
+    stack.use_lock("security-group")
+    table = stack.new_table()
+    has_reply, released = threading.Event(), []
+
+    def hold(call, proceed):
+        if call.action == "DeleteSecurityGroup":
+            released.append(has_reply.wait(60))
+        return proceed(call)
+
+    with stack.hook(hold):
+        stack.run(f"INSERT INTO {table} VALUES (1)", last=True)
+        has_reply.set()
+        wait_until(lambda: not any(each.busy for each in stack.aws.containers(FUNCTION)), "idle containers")
+    assert released == [True]
+    stats = stack.run(f"INSERT INTO {table} VALUES (2)")["stats"]
+    assert stats["after_ms"] > 0
+    assert stack.rows(table) == [1, 2]
+
+
 def test_what_destroys_is_told_and_refused(stack, capsys):
     table = stack.new_table()
     stack.run(f"INSERT INTO {table} VALUES (1), (2)")
