@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from tests.simulation.histories import steps
 from tests.simulation.histories.cases import outcome_of, report
 from tests.simulation.histories.outcome import Outcome
-from tests.simulation.histories.plan import AFTER_REPLY, ON_NFS
+from tests.simulation.histories.plan import AFTER_REPLY, IN_LAMBDA, IN_TWO_BUCKETS, ON_NFS
 from tests.simulation.histories.transactions import SEEDS
 from tests.simulation.world.scheduler import START
 
 USUAL_FIRST = 1_000_000  # those of the tests are below
+KINDS = ("", SEEDS, steps.SEEDS, ON_NFS, AFTER_REPLY, IN_LAMBDA, IN_TWO_BUCKETS)  # what their seeds begin with
 
 
 @dataclass(slots=True)
@@ -48,15 +49,11 @@ class Tally:
 
 
 def soak(first: int, step: int, until: float) -> Tally:
-    """Run the seeds first, first + step, … until that time, and each with transactions, with undo and notes, over NFS,
-    and with work after replies."""
+    """Run the seeds first, first + step, … until that time, and each in every kind of history."""
     tally, seed = Tally(), first
     while time.time() < until:
-        tally.add(outcome_of(seed))
-        tally.add(outcome_of(f"{SEEDS}{seed}"))
-        tally.add(outcome_of(f"{steps.SEEDS}{seed}"))
-        tally.add(outcome_of(f"{ON_NFS}{seed}"))
-        tally.add(outcome_of(f"{AFTER_REPLY}{seed}"))
+        for kind in KINDS:
+            tally.add(outcome_of(f"{kind}{seed}"))
         seed += step
     return tally
 

@@ -26,6 +26,10 @@ def test_every_promise_holds_with_work_after_replies() -> None:
     check_seeds(f"a{number}" for number in range(5))
 
 
+def test_every_promise_holds_with_an_extension() -> None:
+    check_seeds(f"e{number}" for number in range(5))
+
+
 def test_every_promise_holds_with_the_log_in_a_bucket_of_its_own() -> None:
     """In x114, one damaged LIST showed the lock's object four days too early."""
     check_seeds(("x0", "x1", "x114"))

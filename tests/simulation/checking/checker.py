@@ -20,6 +20,7 @@ in plain SQLite (`model`), and every answer to a client is compared with the res
 - An undo or redo goes along the writes as an editor does, and each note is with its own transaction (steps).
 - Copies, restores and renames report only existing things; a copy appears complete, and over nothing (`copy`).
 - Page maps, atlases and heads are right about their files (`at rest`, see rest).
+- Locks and work items are not left by those who can do something about them (`lock`, `work`, see left).
 - Unverified data is not believed: with damaged answers a request may fail with `corrupt` or `store_error`, and all of
   the above holds.
 
@@ -41,7 +42,7 @@ from lambda_handlers.storage.log.keys import LtxName
 from lambda_handlers.storage.log.ltx import Header
 from lambda_handlers.store_clock import ROUNDING_SECONDS, SKEW_SECONDS
 from lambda_handlers.wire import Reply
-from tests.simulation.checking import interactive, model, rest, steps
+from tests.simulation.checking import interactive, left, model, rest, steps
 from tests.simulation.checking.interactive import InTransaction
 from tests.simulation.checking.ledger import MOST_SKEW_SECONDS, Copy, Entry
 from tests.simulation.checking.model import EMPTY, Ran
@@ -68,6 +69,7 @@ def check(outcome: Outcome) -> None:
         else:
             replay.follow(*event)
     rest.check(outcome)
+    left.check(outcome)
     for reading in outcome.readings:
         replay.check_reading(reading)
     for delivery in outcome.deliveries:

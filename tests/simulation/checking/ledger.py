@@ -20,10 +20,11 @@ from typing import Any
 from lambda_handlers.shared.lock_holder import locked_database
 from lambda_handlers.storage.log import kinds
 from lambda_handlers.storage.log.copy_mark import is_mark
-from lambda_handlers.storage.log.keys import LtxName, atlas_key, head_key, parse_ltx_key
+from lambda_handlers.storage.log.keys import FOLD_LEVEL, LtxName, atlas_key, head_key, parse_ltx_key
 from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Header
 from lambda_handlers.storage.upkeep.retention import FLOOR_SECONDS
+from tests.simulation.checking.work_items import WorkItems
 from tests.simulation.histories.history import History
 
 LOCK_MAX_AGE_SECONDS = 90.0
@@ -63,6 +64,7 @@ class Log:
 
     entries: list[Entry] = field(default_factory=list)  # the one of transaction n is at n - 1
     compacted: list[tuple[LtxName, bytes]] = field(default_factory=list)
+    folds: list[tuple[int, Any]] = field(default_factory=list)  # the last transaction of each, and who put it
     there: set[LtxName] = field(default_factory=set)
     deleted: int = 0  # files
     zombies: int = 0
@@ -102,6 +104,9 @@ class Ledger:
         self._history = history
         self._retention_seconds = retention_seconds
         self._are_patient = are_patient
+        self.work_items = WorkItems(history)
+        self.takers: dict[str, Any] = {}  # of every lock, by its id
+        self.let_go: set[str] = set()  # locks that were freed, or whose release was sent
         self._locks: dict[str, tuple[Any, float]] = {}  # id → who took it, and the time that it tells
         self._held: dict[str, str] = {}  # by database: the id in its lock object
 
@@ -114,7 +119,8 @@ class Ledger:
         self._history.add(by, f"wrote {key} ({len(body)} bytes)")
         if name is not None:
             self._file_written(database, name, body, by)
-        elif key == head_key(database):
+        self.work_items.written(key)
+        if key == head_key(database):
             self.log(database).heads.append(body)
         if by.operation.kind != "spoil" and (
             key.endswith(".pages") or key in (atlas_key(database), head_key(database))
@@ -134,6 +140,8 @@ class Ledger:
         if name.level:
             log.there.add(name)
             log.compacted.append((name, body))
+            if name.level == FOLD_LEVEL and by.operation.action not in COPYING:
+                log.folds.append((name.max_txid, by))
         elif (
             log.mark
             and not log.entries
@@ -203,9 +211,14 @@ class Ledger:
 
     def lock_taken(self, lock_id: str, created_at: float, by: Any) -> None:
         self._history.add(by, f"has lock {lock_id}")
+        self.takers[lock_id] = by
         self._locks[lock_id] = (by, created_at)
 
+    def lock_release_sent(self, lock_id: str) -> None:
+        self.let_go.add(lock_id)
+
     def lock_freed(self, lock_id: str, by: Any) -> None:
+        self.let_go.add(lock_id)
         self._history.add(by, f"frees lock {lock_id}")
         holder, created_at = self._locks.pop(lock_id, (by, 0.0))
         age = self._history.now() - created_at
@@ -216,6 +229,7 @@ class Ledger:
         database = key.split("/", 1)[0]
         name = parse_ltx_key(database, key)
         self._history.add(by, f"deleted {key}")
+        self.work_items.deleted(key, by)
         if lock_id := self._held.pop(locked_database(key) or "", None):
             self.lock_freed(lock_id, by)
         if name is None:

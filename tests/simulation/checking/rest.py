@@ -9,12 +9,13 @@ from __future__ import annotations
 from lambda_handlers.storage.log.keys import LtxName, atlas_key, head_key, parse_page_map_key
 from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.pages import atlas
-from lambda_handlers.storage.pages.head import Head
+from lambda_handlers.storage.pages.head import Head, HeadFile
 from lambda_handlers.storage.pages.page_map import BadPageMap, PageMap
 from lambda_handlers.storage.pages.page_map_binding import unbind
 from lambda_handlers.wire import SldbError
-from tests.simulation.checking.ledger import Log
+from tests.simulation.checking.ledger import MOST_SKEW_SECONDS, Log
 from tests.simulation.histories.outcome import Outcome
+from tests.simulation.world.bucket import LATEST_SECONDS
 
 
 def check(outcome: Outcome) -> None:
@@ -22,7 +23,7 @@ def check(outcome: Outcome) -> None:
     for database, log in outcome.ledger.logs.items():
         files = _files(log)
         for key, body, by in log.advice:
-            if problem := _problem(database, key, body, files):
+            if problem := _problem(database, key, body, files) or _claim(database, key, body, log):
                 outcome.history.violate("at rest", f"{by} wrote {key}: {problem}")
 
 
@@ -57,7 +58,29 @@ def _problem_of_head(database: str, body: bytes, files: dict[LtxName, list[bytes
         sizes = [len(one) for one in files.get(file.name, ())]  # none: its create failed
         if sizes and file.size not in sizes:
             return f"it gives {file.name} {file.size} bytes, of which it has {sizes}"
+        if file.name in head.copies and (problem := _problem_of_copy(database, file, head.copies[file.name], files)):
+            return f"its copy of {file.name}: {problem}"
     return ""
+
+
+def _problem_of_copy(database: str, file: HeadFile, body: bytes, files: dict[LtxName, list[bytes]]) -> str:
+    """Describe the fault of a copy: it is the body of a small file, or the page map of a large one."""
+    bodies = files.get(file.name, [])
+    if not bodies or body in bodies:
+        return ""
+    return _problem_of_map(unbind(body, file.name, database), bodies)
+
+
+def _claim(database: str, key: str, body: bytes, log: Log) -> str:
+    """Describe a head's false claim about its time; empty if it is true: a reader relies on it for half an hour. Less
+    than a quarter counts as none, because a pass may go by a LIST of that age; nor does what a zombie makes."""
+    head = Head.decode(body, database) if key == head_key(database) else None
+    if head is None or log.zombies or len(log.entries) <= head.txid:
+        return ""
+    late = head.checked_at - log.entries[head.txid].at
+    if late <= LATEST_SECONDS + 2 * MOST_SKEW_SECONDS:
+        return ""
+    return f"it says that {head.txid} was the newest when the next one was {late:.1f} s old"
 
 
 def _problem_of_map(body: bytes, files: list[bytes]) -> str:

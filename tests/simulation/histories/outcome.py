@@ -109,6 +109,10 @@ class Outcome:
                 "compacted files": sum(len(log.compacted) for log in logs),
                 "LTX files deleted": sum(log.deleted for log in logs),
                 "containers gone": sum(what == "is gone" for _, _, what in self.history.events),
+                "work items": len(self.ledger.work_items.ever),
+                "containers stopped before work after a reply": sum(
+                    what.startswith("work after the reply:") for _, _, what in self.history.events
+                ),
                 "files of zombies": sum(log.zombies for log in logs),
                 "locks freed by force": sum("whoever that is" in what for _, _, what in self.history.events),
             }

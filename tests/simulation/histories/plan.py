@@ -15,13 +15,15 @@ from tests.simulation.histories import steps, transactions
 from tests.simulation.histories.transactions import Turn
 
 ON_NFS = "n"  # seeds of histories over a directory on NFS
-AFTER_REPLY = "a"  # with work that is done after the replies
+AFTER_REPLY = "a"  # with work that a thread does after the replies
+IN_LAMBDA = "e"  # with work that an extension does after the replies
 IN_TWO_BUCKETS = "x"  # with level 0 in a directory bucket (docs/express.md)
 MOST_SECONDS_APART = 50  # the clocks of the two buckets; removal is refused from a minute on
 LOCKS = ("security-group", "s3", "none")
 SHARE_WITH_DATABASES = 0.4
 FIRST_OF_DATABASES = 500  # numbers of operations on other databases, and with them
 SHARE_IN_VAIN = 0.4
+SHARE_OF_LAST = 0.6
 FIRST_IN_VAIN = 400  # numbers of requests that begin like a write, and may not write
 SHARE_WITH_WRONG_CLOCK = 0.25
 FIRST_OF_MOMENTS = 800  # numbers of reads of a moment, where a clock was wrong
@@ -77,7 +79,8 @@ class Plan:
     wrong_clock: WrongClock | None = None
     is_on_nfs: bool = False  # the store is a directory, and each container a client of it
     log_ahead_seconds: int | None = None  # the clock of the directory bucket; None: there is none
-    works_after_replies: bool = False
+    works_after_replies: bool = False  # in a thread, while the next request may come
+    has_extension: bool = False  # which works before the container takes the next request
 
 
 def make(seed: str) -> Plan:
@@ -85,6 +88,8 @@ def make(seed: str) -> Plan:
         return replace(make(seed.removeprefix(ON_NFS)), seed=seed, is_on_nfs=True)
     if seed.startswith(AFTER_REPLY):
         return replace(make(seed.removeprefix(AFTER_REPLY)), seed=seed, works_after_replies=True)
+    if seed.startswith(IN_LAMBDA):
+        return _in_lambda(Random(f"{seed} last"), replace(make(seed.removeprefix(IN_LAMBDA)), seed=seed))
     if seed.startswith(IN_TWO_BUCKETS):
         ahead = Random(f"{seed} buckets").randint(-MOST_SECONDS_APART, MOST_SECONDS_APART)
         return replace(make(seed.removeprefix(IN_TWO_BUCKETS)), seed=seed, log_ahead_seconds=ahead)
@@ -187,6 +192,18 @@ def _with_vain_writes(chance: Random, operations: tuple[Operation, ...]) -> tupl
         time = max(4.0, chance.choice(moments)) + chance.expovariate(0.5)
         added.append(_operation(chance, number, time, chance.choice(kinds)))
     return tuple(sorted((*operations, *added), key=lambda operation: operation.at))
+
+
+def _in_lambda(chance: Random, plan: Plan) -> Plan:
+    """Have an extension work after replies, and mark requests as the last ones of their clients: only their locks are
+    released after the reply."""
+    operations = tuple(
+        replace(one, fields={**one.fields, "last": True})
+        if one.kind == "sql" and chance.random() < SHARE_OF_LAST
+        else one
+        for one in plan.operations
+    )
+    return replace(plan, operations=operations, has_extension=True)
 
 
 def _with_wrong_clock(chance: Random, plan: Plan) -> Plan:

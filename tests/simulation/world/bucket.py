@@ -261,8 +261,11 @@ class BucketStore:
             page = self._bucket.page(prefix, after)
             return with_flipped_entry(page, meeting.size) if meeting.fault is Fault.FLIP else page
 
-        asks = Answer.LIST_FOR_MAINTENANCE if self._is_maintenance else Answer.LIST
-        return self._read("list", prefix, answer, may_take(asks))
+        if not self._is_maintenance:
+            return self._read("list", prefix, answer, may_take(Answer.LIST))
+        page: list[ObjectInfo] = self._read("list", prefix, answer, may_take(Answer.LIST_FOR_MAINTENANCE))
+        self._bucket.ledger.work_items.listed((info.key for info in page), self._container.context)
+        return page
 
     def _read(
         self,

@@ -44,6 +44,12 @@ class Container:
         """The context of the running task."""
         return self.world.current.context
 
+    def begin_after_reply(self) -> None:
+        """Begin with the work after a reply: the container may be killed or frozen before that."""
+        meeting = self.meet(self.faults.after_reply, "work after the reply", "")
+        if meeting.fault in BEFORE:
+            self._suffer(meeting)
+
     # The host
 
     def now(self) -> float:

@@ -47,7 +47,7 @@ class Region:
     def __init__(self, now: Callable[[], float], chance: Chance, ledger: Ledger) -> None:
         self._now = now
         self._chance = chance
-        self._ledger = ledger
+        self.ledger = ledger
         self._ids = count(1)
         self._groups: dict[str, Group] = {}
         self._calls: dict[int, deque[float]] = {CHANGES_A_SECOND: deque(), LOOKS_A_SECOND: deque()}
@@ -60,7 +60,7 @@ class Region:
         group_id = f"sg-{next(self._ids):017x}"
         lag = self._lag_seconds * self._chance.number(f"shown {group_id}") ** 2
         self._groups[group_id] = Group(SecurityGroup(group_id, name, dict(tags)), self._now() + lag)
-        self._ledger.lock_taken(group_id, float(tags["CreateTime"]), by)
+        self.ledger.lock_taken(group_id, float(tags["CreateTime"]), by)
         return group_id
 
     def describe(self, filters: Mapping[str, str]) -> list[SecurityGroup]:
@@ -76,7 +76,7 @@ class Region:
             raise NotFound("InvalidGroup.NotFound", group_id)
         group.deleted_at = self._now()
         group.gone_at = self._now() + self._lag_seconds * self._chance.number(f"gone {group_id}") ** 2
-        self._ledger.lock_freed(group_id, by)
+        self.ledger.lock_freed(group_id, by)
 
     @staticmethod
     def _exists(group: Group) -> bool:
@@ -122,6 +122,7 @@ class RegionClient:
 
     def delete_security_group(self, group_id: str, timeout: float = CALL_SECONDS) -> None:
         by = self._container.context
+        self._region.ledger.lock_release_sent(group_id)
         self._write("delete group", group_id, lambda: self._region.delete(group_id, by), NotFound)
 
     def _write(self, verb: str, what: str, act: Callable[[], Any], clash: type[Ec2Error]) -> Any:

@@ -46,6 +46,7 @@ AT_READS = (
     *(Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.FREEZE_BEFORE, Fault.FREEZE_AFTER),
 )
 AT_WRITES = (*AT_READS, Fault.LOSE_ANSWER, Fault.LATE, Fault.OWN, Fault.CLASH, Fault.REFUSE, Fault.TWICE, Fault.DENIED)
+AFTER_REPLY = (Fault.CRASH_BEFORE, Fault.FREEZE_BEFORE)
 AT_CLOCK = (Fault.FREEZE_BEFORE, Fault.FREEZE_AFTER, Fault.STEP, Fault.CRASH_BEFORE)
 NOT_APPLIED = frozenset({Fault.LOSE_REQUEST, Fault.THROTTLE, Fault.BROKEN, Fault.BUSY})
 DAMAGE = frozenset({Fault.FLIP, Fault.SHORT, Fault.STALE})
@@ -57,6 +58,7 @@ _INTENSITIES = (0.1, 0.4, 1.0)  # of all of them
 _DAMAGES = (0.0, 0.0, 1.0, 2.0, 10.0)
 _WRITES_FAIL_MORE = 2.5  # there are fewer of them, and their faults are the interesting ones
 _CLOCK_FAILS_LESS = 0.05  # there are very many of those
+_RATES_AFTER_REPLY = (0.0, 0.05, 0.25)  # there is one such moment in a request
 _MORE_OR_LESS = {
     Fault.OWN: 2.0,
     Fault.LOSE_ANSWER: 1.5,
@@ -100,6 +102,8 @@ class Faults:
         self._damage = [(fault, rates[fault] * how_much) for fault in _IN_ORDER if rates[fault] * how_much]
         self._writes = _cumulated([(fault, rates[fault] * _WRITES_FAIL_MORE) for fault in AT_WRITES])
         self._clock = _cumulated([(fault, rates[fault] * _CLOCK_FAILS_LESS) for fault in AT_CLOCK])
+        rate_after_reply = chance.choice("rate after replies", _RATES_AFTER_REPLY)
+        self._after_reply = _cumulated([(fault, rate_after_reply) for fault in AFTER_REPLY])
         self.latency_seconds = chance.choice("latency", (0.005, 0.02, 0.1))
 
     def _rate(self, fault: Fault) -> float:
@@ -123,6 +127,10 @@ class Faults:
 
     def at_write(self, name: str) -> Meeting:
         return self._meet(name, self._writes)
+
+    def after_reply(self, name: str) -> Meeting:
+        """Decide about the moment between a reply and the work after it."""
+        return self._meet(name, self._after_reply)
 
     def at_clock(self, name: str) -> Meeting:
         # Most calls by far are these: one number tells that nothing happens.

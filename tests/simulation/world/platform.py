@@ -2,7 +2,8 @@
 
 A request goes to an idle container or to a new one; a container serves one request at a time and keeps its state
 between them; without a request it is frozen. It is killed when its function's time is up, unless the plan has processes
-that live on (`are_patient`), such as those over a directory.
+that live on (`are_patient`), such as those over a directory. With an extension (`has_extension`) a container has work
+after its reply: its client has the answer, and the container is not idle before the work is done.
 """
 
 from __future__ import annotations
@@ -87,21 +88,41 @@ class Platform:
             try:
                 work()
             finally:
-                if container.busy_with is delivery:
-                    container.busy_with = None
+                self._work_after_reply(container, delivery)
 
         task = self._world.spawn(serve, container, delivery)
         container.tasks = [one for one in container.tasks if not one.is_done]
         container.tasks.append(task)
 
         def time_is_up() -> None:
-            if not task.is_done and not container.is_dead:
+            if container.busy_with is delivery and not container.is_dead:
                 self._history.add(delivery, "the function's time is up")
                 container.die()
 
         if not self._plan.are_patient:
             self._world.at(self._world.now + delivery.operation.function_seconds, time_is_up)
         return task
+
+    def _work_after_reply(self, container: Container, delivery: Delivery) -> None:
+        """Do what an extension does, in a task of its own; then the container is idle."""
+
+        def work() -> None:
+            try:
+                container.begin_after_reply()
+                container.what_runs.after_reply.finish()
+            finally:
+                self._end(container, delivery)
+
+        has_work = self._plan.has_extension and isinstance(container.what_runs, Service)
+        if has_work and container.what_runs.after_reply.is_due and not container.is_dead:
+            container.tasks.append(self._world.spawn(work, container, delivery))
+        else:
+            self._end(container, delivery)
+
+    @staticmethod
+    def _end(container: Container, delivery: Delivery) -> None:
+        if container.busy_with is delivery:
+            container.busy_with = None
 
     def thaw(self) -> None:
         for container in [*self._alive("c"), *self._alive("sweeper")]:
@@ -150,8 +171,8 @@ class Platform:
             temp_dir=self._directory,
         )
         service = Service(settings, container.host, store, self._lock(container, store), container.store_clock)
-        if self._plan.works_after_replies:
-            service.after_reply.put_off(has_thread=True)
+        if self._plan.works_after_replies or self._plan.has_extension:
+            service.after_reply.put_off(has_thread=self._plan.works_after_replies)
         return service
 
     def _sweeper(self, container: Container, store: BucketStore) -> Sweeper:
