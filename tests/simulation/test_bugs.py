@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.bugs import BUGS, Bug
+from tests.simulation.bugs.planting import Bug
+from tests.simulation.bugs.table import BUGS
 from tests.simulation.histories.cases import outcome_of, report
 from tests.simulation.histories.outcome import Outcome
 from tests.simulation.histories.shrink import fewest, shrink
