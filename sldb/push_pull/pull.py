@@ -53,8 +53,7 @@ class Pull:
         with _work_directory(out) as place:
             try:
                 plan = self._fetch(place, at)
-                if check:
-                    self._check(place / "database", plan)
+                self._finish(place / "database", plan, check=check)
                 _publish(place / "database", out, replace)
             except OSError as error:
                 raise SldbError("bad_request", f"{out} cannot be written: {error.strerror or error}") from error
@@ -98,18 +97,28 @@ class Pull:
                 check_name(decoder.header, ltx_name, key)
                 image.apply(decoder)
             image.finish(name)
-            os.fsync(target.fileno())
 
     def _counted(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
             yield chunk
             self.progress.advance(bytes=len(chunk))
 
+    def _finish(self, path: Path, plan: dict[str, Any], *, check: bool) -> None:
+        """Sync the image to the disk, and check it meanwhile. Raises `corrupt`, OSError."""
+        synced = self.host.start(lambda: _sync(path))
+        try:
+            if check:
+                self._check(path, plan)
+        finally:
+            synced.result()
+
     def _check(self, path: Path, plan: dict[str, Any]) -> None:
         """Raise `corrupt` if the image is damaged. The checksums were right, so the database itself was damaged."""
         self.progress.begin("checking")
         connection = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READONLY)
         try:
+            # No other program has this file: so it cannot shrink, which would kill a process that has it mapped.
+            connection.pragma("mmap_size", path.stat().st_size)
             found = integrity.examine(connection)
         except apsw.Error as error:
             found = integrity.Findings((str(error),))
@@ -135,6 +144,11 @@ def check_place(out: Path, replace: bool) -> None:
     there = [path for path in (out, *_companions(out)) if path.exists() or path.is_symlink()]
     if there and not replace:
         raise SldbError("bad_request", f"{there[0]} already exists", "give --yes to replace it")
+
+
+def _sync(path: Path) -> None:
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
 
 
 def _companions(out: Path) -> list[Path]:

@@ -31,7 +31,7 @@ MUTANTS = (
         "a run of pages goes on over a gap",
         "9",
         LOG + "log/ltx_decoder.py",
-        "            is_next = pgno == last + 1 if pages else last < pgno",
+        "            is_next = pgno == last + 1 if blocks else last < pgno",
         "            is_next = last < pgno",
         ("tests/lambda_handlers/storage/log/test_ltx.py",),
     ),

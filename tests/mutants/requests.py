@@ -531,6 +531,22 @@ CREATES = (
 
 FILES = (
     Mutant(
+        "a pulled file gets its name before its content is on the disk",
+        "disk",
+        "sldb/push_pull/pull.py",
+        "        os.fsync(file.fileno())\n",
+        "        file.fileno()\n",
+        ("tests/sldb/push_pull/test_pull.py::test_a_file_gets_its_name_when_its_content_is_on_the_disk",),
+    ),
+    Mutant(
+        "a pull forgets what the disk answered",
+        "disk",
+        "sldb/push_pull/pull.py",
+        "            synced.result()\n",
+        "            pass\n",
+        ("tests/sldb/push_pull/test_pull.py::test_a_content_that_the_disk_refuses_gets_no_name",),
+    ),
+    Mutant(
         "a file gets its name before its content is on the disk",
         "disk",
         "sldb/atomic_file.py",

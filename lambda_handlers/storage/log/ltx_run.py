@@ -38,9 +38,9 @@ class Run:
         return uvarints(list(chain.from_iterable(entries)))
 
     @property
-    def kinds(self) -> memoryview:
+    def kinds(self) -> bytes:
         """The first byte of each page."""
-        return self.counted[FRAME_HEADER_BYTES :: len(self.counted) // len(self.pgnos)]
+        return bytes(self.counted[FRAME_HEADER_BYTES :: len(self.counted) // len(self.pgnos)])
 
     def page(self, pgno: Pgno) -> memoryview:
         width = len(self.counted) // len(self.pgnos)

@@ -78,15 +78,15 @@ class PageMapBuilder:
     def add_run(self, run: Run) -> None:
         """Add the frames of a run at once."""
         self._extend_runs(run.pgnos.start, len(run.pgnos))
-        ends, first, begin = run.ends, 0, 0
+        ends, frames, group_pages, first, begin = run.ends, memoryview(run.frames), self._group_pages, 0, 0
         while first < len(ends):
             self._begin_group_if_due(run.pgnos[first])
-            last = min(len(ends), first + self._group_pages - self._in_group)
-            piece = memoryview(run.frames)[begin : ends[last - 1]]
-            self._checksums[-1] = crc32.iso_hdlc(piece, self._checksums[-1])  # faster than zlib's
-            self._position += len(piece)
+            last = min(len(ends), first + group_pages - self._in_group)
+            end = ends[last - 1]
+            self._checksums[-1] = crc32.iso_hdlc(frames[begin:end], self._checksums[-1])  # faster than zlib's
+            self._position += end - begin
             self._in_group += last - first
-            first, begin = last, ends[last - 1]
+            first, begin = last, end
         self._keep_upper_pages_of(run)
 
     def _extend_runs(self, first: int, count: int) -> None:
@@ -122,7 +122,10 @@ class PageMapBuilder:
         )
 
     def _keep_upper_pages_of(self, run: Run) -> None:
-        pgnos = {pgno for pgno, kind in zip(run.pgnos, run.kinds, strict=True) if kind in INTERIOR_KINDS}
+        kinds = run.kinds
+        pgnos = set[int]()
+        if any(map(kinds.__contains__, INTERIOR_KINDS)):  # mostly none
+            pgnos.update(pgno for pgno, kind in zip(run.pgnos, kinds, strict=True) if kind in INTERIOR_KINDS)
         pgnos |= self._schema_pages.intersection(run.pgnos)
         if SCHEMA_ROOT in run.pgnos:  # it tells which others belong to the schema
             pgnos.update(run.pgnos)

@@ -48,6 +48,7 @@ class Wire:
         return answer
 
 
+PART = f"00001-{hashlib.md5(b'body', usedforsecurity=False).hexdigest()}"
 SLOW_DOWN = refused(503, "SlowDown").body
 
 
@@ -66,17 +67,17 @@ def transport(signing: Signing, wire: Wire) -> PresignedTransport:
 
 def test_a_part_goes_with_its_md5(signing):
     wire = Wire(reply(200))
-    transport(signing, wire).put("0" * 16, "00001-x", b"body")
+    transport(signing, wire).put("0" * 16, PART, b"body")
     ((verb, url, body, headers),) = wire.asked
-    assert (verb, url, body) == ("PUT", "https://s3/00001-x?1", b"body")
+    assert (verb, url, body) == ("PUT", f"https://s3/{PART}?1", b"body")
     assert base64.b64decode(headers["Content-MD5"]) == hashlib.md5(b"body", usedforsecurity=False).digest()
-    assert signing.asked[0].arguments == {"parts": ["00001-x"], "upload": "0" * 16}
+    assert signing.asked[0].arguments == {"parts": [PART], "upload": "0" * 16}
 
 
 @pytest.mark.parametrize("failure", [reply(500), reply(503), reply(403), OSError("no answer")], ids=str)
 def test_what_may_pass_is_tried_again(signing, failure):
     wire = Wire(failure, failure, reply(200))
-    transport(signing, wire).put("0" * 16, "00001-x", b"body")
+    transport(signing, wire).put("0" * 16, PART, b"body")
     assert len(wire.asked) == 3
     assert wire.slept == sorted(wire.slept)
     assert len({url for _, url, _, _ in wire.asked}) == 3  # each by a new address
@@ -85,7 +86,7 @@ def test_what_may_pass_is_tried_again(signing, failure):
 def test_in_the_end_it_is_an_error_that_says_how_to_go_on(signing):
     wire = Wire(reply(503, SLOW_DOWN))
     with pytest.raises(SldbError, match="S3 answered 503 Service Unavailable, SlowDown") as caught:
-        transport(signing, wire).put("0" * 16, "00001-x", b"body")
+        transport(signing, wire).put("0" * 16, PART, b"body")
     assert (caught.value.code, len(wire.asked)) == ("store_error", TRIES)
     assert "continues" in caught.value.hint
     assert "https" not in caught.value.message  # whoever has the address may use it
@@ -96,7 +97,9 @@ def test_in_the_end_it_is_an_error_that_says_how_to_go_on(signing):
 def test_what_is_refused_for_good_is_told_at_once(signing, status, verb):
     wire = Wire(reply(status, SLOW_DOWN.replace(b"SlowDown", b"InvalidRequest")))
     with pytest.raises(SldbError) as caught:
-        transport(signing, wire).put("0" * 16, "1", b"x") if verb == "put" else transport(signing, wire).read("f", 0, 1)
+        transport(signing, wire).put("0" * 16, PART, b"body") if verb == "put" else transport(signing, wire).read(
+            "f", 0, 1
+        )
     assert (len(wire.asked), wire.slept) == (1, [])
     assert "InvalidRequest" in caught.value.message
     assert not any(secret in caught.value.message for secret in SECRETS)
@@ -136,4 +139,4 @@ def test_a_file_that_is_gone(signing):
 def test_a_store_without_addresses(signing):
     signing.has_addresses = False
     with pytest.raises(SldbError, match="cannot sign URLs"):
-        transport(signing, Wire(reply(200))).put("0" * 16, "00001-x", b"body")
+        transport(signing, Wire(reply(200))).put("0" * 16, PART, b"body")

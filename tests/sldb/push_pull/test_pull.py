@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable
@@ -227,6 +228,29 @@ def test_a_damaged_file_is_named(store, pull, tmp_path):
     with pytest.raises(SldbError, match=key) as caught:
         pull()
     assert caught.value.code == "corrupt"
+    assert not (tmp_path / "out.db").exists()
+
+
+def test_a_file_gets_its_name_when_its_content_is_on_the_disk(pull, tmp_path, monkeypatch):
+    synced: list[tuple[int, bool]] = []
+    sync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append((os.fstat(descriptor).st_size, (tmp_path / "out.db").exists()))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    pull()
+    assert ((tmp_path / "out.db").stat().st_size, False) in synced
+
+
+def test_a_content_that_the_disk_refuses_gets_no_name(pull, tmp_path, monkeypatch):
+    def refuse(_descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(SldbError, match="cannot be written: Input/output error"):
+        pull()
     assert not (tmp_path / "out.db").exists()
 
 
