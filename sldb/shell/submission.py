@@ -1,7 +1,7 @@
 """A submission: SQL entered at once, run in a session.
 
 Outside of an open transaction a submission is one transaction, however many statements it has. The shell itself reads
-BEGIN, COMMIT, ROLLBACK and savepoints (see `sldb.shell.controls`); `sldb.shell.transaction` is the open transaction.
+BEGIN, COMMIT, ROLLBACK and savepoints (`sldb.transaction_control`); `sldb.shell.transaction` is the open transaction.
 
 In a script (`line` is given) statements of an open transaction without rows wait for the first one with rows, or for
 the commit: so a thousand INSERTs between BEGIN and COMMIT are one request.
@@ -22,10 +22,21 @@ from sldb.cancelling import TooLate
 from sldb.params.missing import shell_hint
 from sldb.report import count, measures
 from sldb.shell import conflict
-from sldb.shell.controls import Batch, Begin, Commit, Part, Release, Rollback, Savepoint, is_outermost, is_silent, parts
 from sldb.shell.session import Session, rollback_message
 from sldb.shell.transaction import BEGIN, Kept, Transaction
 from sldb.sql_text import list_statements, may_change_schema, may_write
+from sldb.transaction_control import (
+    Batch,
+    Begin,
+    Commit,
+    Part,
+    Release,
+    Rollback,
+    Savepoint,
+    is_outermost,
+    is_silent,
+    parts,
+)
 from sldb.write_outcome import NOT_CHANGED, UNKNOWN
 
 # After these errors it is unknown if the transaction was applied, unless the error itself says so.

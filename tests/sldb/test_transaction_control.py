@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers.wire import SldbError
-from sldb.shell.controls import Batch, Begin, Commit, Release, Rollback, Savepoint, is_outermost, is_silent, parts
+from sldb.transaction_control import Batch, Begin, Commit, Release, Rollback, Savepoint, is_outermost, is_silent, parts
 
 TRIGGER = "create trigger t after insert on a begin update b set x = ';'; delete from c; end;"
 

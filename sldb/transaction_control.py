@@ -1,4 +1,4 @@
-"""BEGIN, COMMIT, ROLLBACK and savepoints in SQL: the statements that the shell itself reads. Pure.
+"""BEGIN, COMMIT, ROLLBACK and savepoints in SQL: what a client of interactive transactions reads. Pure.
 
 `parts` finds them. All other statements go to the function as they are; so do savepoints, once a transaction is open:
 outside of one a SAVEPOINT begins it, and its RELEASE is then the COMMIT, as in SQLite.
