@@ -192,6 +192,7 @@ def test_a_pull_goes_on_where_it_stopped(aws, calls, database, large, through, t
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sldb.push_pull.presigned.FIRST_PAUSE_SECONDS", 0.001)
+        patch.setattr("sldb.push_pull.download.KEPT_SECONDS", 0.0)
         with hooked(aws, stop):
             assert run_command(["--database", database, "pull", "--through", through, str(out)]) == 3
     assert not out.exists()

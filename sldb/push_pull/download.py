@@ -1,6 +1,7 @@
 """The download of a log's files: in ranges, several at once, and kept beside the result until it is complete.
 
-An interrupted pull continues from the kept bytes. A file of a log never changes under its name, but a file of
+An interrupted pull continues from the kept bytes. Those of a file that arrives within seconds are not kept: to write
+them costs as much processor time as the line saves. A file of a log never changes under its name, but a file of
 the same name may have been created again with other bytes; the decoder finds it by the file's checksum.
 """
 
@@ -10,6 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from lambda_handlers.host import Call, Host
@@ -17,6 +19,7 @@ from sldb.push_pull.transport import Transport
 
 RANGE_BYTES = 8 << 20
 RANGES_IN_FLIGHT = 4
+KEPT_SECONDS = 10.0  # a file that arrives faster is not kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +47,19 @@ class Downloader:
             while chunk := kept.read(RANGE_BYTES):
                 kept_bytes += len(chunk)
                 yield chunk
-            for chunk in self._download(file, kept_bytes):
-                kept.write(chunk)
+            downloaded, began = self._download(file, kept_bytes), self.host.now()
+            first = next(downloaded, b"")
+            is_kept = kept_bytes > 0 or self._is_slow(file, self.host.now() - began)
+            for chunk in chain((first,), downloaded):
+                if is_kept:
+                    kept.write(chunk)
                 yield chunk
+
+    @staticmethod
+    def _is_slow(file: LogFile, first_seconds: float) -> bool:
+        """Return True if a file is worth keeping, from the time until its first range arrived, with those beside it."""
+        rounds = max(1.0, file.size / (RANGE_BYTES * RANGES_IN_FLIGHT))
+        return first_seconds * rounds >= KEPT_SECONDS
 
     def discard(self, except_for: tuple[LogFile, ...] = ()) -> None:
         """Remove the kept bytes of all files except these."""

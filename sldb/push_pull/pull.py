@@ -117,8 +117,6 @@ class Pull:
         self.progress.begin("checking")
         connection = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READONLY)
         try:
-            # No other program has this file: so it cannot shrink, which would kill a process that has it mapped.
-            connection.pragma("mmap_size", path.stat().st_size)
             found = integrity.examine(connection)
         except apsw.Error as error:
             found = integrity.Findings((str(error),))

@@ -539,6 +539,14 @@ FILES = (
         ("tests/sldb/push_pull/test_pull.py::test_a_file_gets_its_name_when_its_content_is_on_the_disk",),
     ),
     Mutant(
+        "a pull keeps the end of a file without its beginning",
+        "disk",
+        "sldb/push_pull/download.py",
+        "            for chunk in chain((first,), downloaded):\n                if is_kept:\n",
+        "            for chunk in chain((first,), downloaded):\n                if is_kept and chunk is not first:\n",
+        ("tests/sldb/push_pull/test_pull.py::test_what_arrives_within_seconds_is_not_kept",),
+    ),
+    Mutant(
         "a pull forgets what the disk answered",
         "disk",
         "sldb/push_pull/pull.py",

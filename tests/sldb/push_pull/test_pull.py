@@ -20,8 +20,10 @@ from sldb.client import Client
 from sldb.progress.protocol import Silent
 from sldb.push_pull import download
 from sldb.push_pull.direct import DirectTransport
+from sldb.push_pull.download import Downloader, LogFile
 from sldb.push_pull.pull import Pull
 from sldb.push_pull.transport import FileVanished
+from tests.fakes.clock import Clock
 from tests.fakes.databases import sqlite_files
 from tests.fakes.databases.engine import compact
 from tests.fakes.databases.service import container, run
@@ -76,6 +78,7 @@ def service(store):
 @pytest.fixture(autouse=True)
 def _small_ranges(monkeypatch):
     monkeypatch.setattr(download, "RANGE_BYTES", 50_000)
+    monkeypatch.setattr(download, "KEPT_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -170,6 +173,24 @@ def test_what_was_read_is_not_read_again(service, pull, transport, tmp_path):
     assert rows(tmp_path / "out.db") == [(301, 301)]
     again = [(file, start) for file, start, _ in transport.asked if file.startswith("0000/0000000000000002")]
     assert min(start for _, start in again) >= 50_000
+
+
+@pytest.mark.parametrize(("range_seconds", "is_kept"), [(5.0, False), (6.0, True)])
+def test_what_arrives_within_seconds_is_not_kept(store, monkeypatch, tmp_path, range_seconds, is_kept):
+    """350,000 bytes, four ranges of 50,000 at once: 1.75 times the time of the first one."""
+    monkeypatch.setattr(download, "KEPT_SECONDS", 10.0)
+    store.put("main/0000/file", body := os.urandom(350_000))
+    clock = Clock()
+
+    class Slow:
+        def read(self, _file: str, start: int, length: int) -> bytes:
+            clock.time += range_seconds / download.RANGES_IN_FLIGHT
+            return store.get_range("main/0000/file", start, length)
+
+    one = LogFile("0000/file", len(body))
+    downloader = Downloader(Slow(), Host(now=clock.now, start=ImmediateCall), tmp_path)  # type: ignore[arg-type]  # all that is used
+    assert b"".join(downloader.chunks(one)) == body
+    assert downloader.kept_bytes(one) == (len(body) if is_kept else 0)
 
 
 def test_a_beginning_of_another_file_is_not_used(service, pull, transport, tmp_path):
