@@ -240,10 +240,7 @@ TESTED_IN = {
     "tests/sldb/ops/test_insights.py": ("sldb.cli.commands.stack.insights",),
     "tests/sldb/ops/test_cost.py": ("sldb.cli.commands.stack.cost",),
     "tests/sldb/ops/test_logs.py": ("sldb.cli.commands.stack.logs",),
-    "tests/sldb/ops/test_status.py": (
-        "sldb.cli.commands.stack.status",
-        "sldb.stack.lock_objects",
-    ),
+    "tests/sldb/ops/test_status.py": ("sldb.cli.commands.stack.status",),
     "tests/sldb/push_pull/test_pull.py": ("sldb.push_pull.image",),
     "tests/sldb/push_pull/test_source.py": ("sldb.push_pull.backup_vfs",),
     "tests/sldb/render/test_formats.py": ("sldb.render.values",),

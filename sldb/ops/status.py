@@ -126,7 +126,7 @@ def read_status(account: Account, stack: str, state: StackState | None = None) -
         permissions_boundary=state.parameters.get("PermissionsBoundary", ""),
         tags=Tags.choose(state.tags, (), ()).before,
         functions=tuple(_function(account.functions, name) for name in state.functions),
-        locks=tuple(_locks(account, stack, state, [each["name"] for each in databases])),
+        locks=tuple(_locks(account, stack, state, bucket if is_there else None)),
         databases=tuple(each for each in databases if each["state"] != "dropped"),
         health=health(state.status, state.reason),
         apis=apis,
@@ -199,12 +199,11 @@ def _function(client: LambdaClient, name: str) -> FunctionInfo:
     )
 
 
-def _locks(account: Account, stack: str, state: StackState, databases: list[str]) -> list[Holder]:
+def _locks(account: Account, stack: str, state: StackState, bucket: Bucket | None) -> list[Holder]:
     """Return the holders of all locks. Security groups are looked for independently of the kind of lock, since that
     costs nothing: some may be left from before the kind was changed."""
     held = list_lock_groups(account.ec2, stack, state.lock_vpc) if state.lock_vpc else []
-    if state.lock_kind == "s3" and databases:
-        objects = LockObjects(account.s3, account.data_bucket(stack, state).name, DATABASES_PREFIX)
-        found = (objects.holder(database) for database in databases)
-        held += [replace(holder, etag=None) for holder in found if holder is not None]
+    if state.lock_kind == "s3" and bucket is not None:
+        objects = LockObjects(account.s3, bucket.name, DATABASES_PREFIX)
+        held += [replace(holder, etag=None) for holder in objects.holders()]
     return held

@@ -7,14 +7,24 @@ later writer stays.
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambda_handlers.shared.lock_holder import Holder, decode_object, encode_released, lock_key
+from lambda_handlers.shared.lock_holder import (
+    LOCKS_PREFIX,
+    Holder,
+    decode_object,
+    encode_released,
+    lock_key,
+    locked_database,
+)
 from sldb.aws.errors import aws_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+AT_ONCE = 10  # boto3's connections
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,16 @@ class LockObjects:
             body, etag = self._read(database)
         lock = decode_object(database, body, etag)
         return lock.holder if lock else None
+
+    def holders(self) -> list[Holder]:
+        """Return the holders of all locks: by a LIST, and a GET of each lock object, side by side."""
+        with aws_errors("look for locks"):
+            lists, prefix = self.s3.get_paginator("list_objects_v2"), f"{self.prefix}{LOCKS_PREFIX}"
+            pages = lists.paginate(Bucket=self.bucket, Prefix=prefix)
+            keys = [each["Key"].removeprefix(self.prefix) for page in pages for each in page.get("Contents", [])]
+        databases = [name for key in keys if (name := locked_database(key))]
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            return [holder for holder in threads.map(self.holder, databases) if holder is not None]
 
     def release(self, lock: Holder) -> bool:
         """Release this very lock; return False if it was released or taken by another writer meanwhile."""
