@@ -113,7 +113,10 @@ class SimulatedS3:
                 return
 
     def list_directories(self, prefix: str) -> list[str]:
-        return self._ask("LIST", PUT_SECONDS, lambda: self.store.list_directories(prefix))
+        found = self._ask("LIST", PUT_SECONDS, lambda: self.store.list_directories(prefix))
+        for _ in range(PAGE_KEYS, len(found), PAGE_KEYS):
+            self._ask("LIST", PUT_SECONDS, lambda: None)
+        return found
 
     def create(self, key: str, body: bytes) -> str:
         return self._put(body, lambda: self.store.create(key, body))

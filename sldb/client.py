@@ -122,8 +122,20 @@ class Client:
 
     def database_names(self) -> list[str]:
         """Return the names of all databases, damaged and unfinished ones included. Raises SldbError."""
-        found = self._act(Action("databases", self.database))["databases"]
-        return [str(one["name"]) for one in found if one["state"] != "dropped"]
+        return [str(one["name"]) for one in self.list_databases(details=False) if one.get("state") != "dropped"]
+
+    def list_databases(self, **arguments: Any) -> list[dict[str, Any]]:
+        """Return the reply of the action `databases` to these arguments. A function of an earlier version looks at each
+        database in any case. Raises SldbError."""
+        try:
+            return list(self._act(Action("databases", self.database, arguments))["databases"])
+        except SldbError as error:
+            if error.details.get("field") not in ("arguments.details", "arguments.names"):
+                raise
+        names = arguments.get("names")
+        given = {"all": arguments["all"]} if "all" in arguments else {}
+        found = self._act(Action("databases", self.database, given))["databases"]
+        return [one for one in found if names is None or one["name"] in names]
 
     def _creating(self, send: Callable[[bool], T], *, may_create: bool, may_ask: bool = True) -> T:
         """Send a request; send it again if its creation of the database was refused and is then confirmed."""

@@ -56,6 +56,16 @@ def database_name(given: Mapping[str, Any], name: str) -> str:
     return value
 
 
+def names(given: Mapping[str, Any], name: str, most: int) -> list[str] | None:
+    """Return the names of databases, each once, in order; None without the argument."""
+    value = given.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) > most or not all(isinstance(one, str) for one in value):
+        bad_request(f"arguments.{name}", value, f"a list of at most {most} names")
+    return sorted(set(value))
+
+
 def sender(given: Mapping[str, Any], caller: Caller) -> Caller:
     """Return the caller that sent the request in question: the one of this action unless `caller` names another. Raises
     `bad_request`, and `forbidden` for the request of another caller."""

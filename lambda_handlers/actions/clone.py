@@ -30,6 +30,7 @@ from lambda_handlers.database.vanished_files import repeat_while_vanishing
 from lambda_handlers.shared.dataclasses import dataclass, replace
 from lambda_handlers.storage import verification
 from lambda_handlers.storage.listing import Listing, list_chain, list_files, side_by_side
+from lambda_handlers.storage.log import doubts
 from lambda_handlers.storage.log.keys import FOLD_LEVEL, LtxName, transaction
 from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.log.ltx_encoder import encode_ltx
@@ -160,6 +161,7 @@ class _Clone:
     def _put_mark(self) -> None:
         header = mark(self._newest, self._source)
         body = encode_ltx(header, ())
+        doubts.put(self._store, self._target)
         wanted = verification.of_body(transaction(1), header, body)
         self._place(transaction(1), wanted, lambda key: self._store.create(key, body))
 

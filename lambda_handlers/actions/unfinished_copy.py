@@ -16,7 +16,7 @@ from lambda_handlers.actions.clone_mark import read_mark
 from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.storage.commit import Conflict, Encoding, create_transaction, sender
 from lambda_handlers.storage.listing import Listing, list_files
-from lambda_handlers.storage.log import kinds
+from lambda_handlers.storage.log import doubts, kinds
 from lambda_handlers.storage.log.keys import snapshot, transaction
 from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Header
@@ -65,6 +65,7 @@ def _commit(context: ActionContext, listing: Listing) -> Header | None:
     node_id = kinds.node_id(Kind.DROP_DATABASE, context.host.entropy(8))
     header = Header(mark.page_size, 0, txid, txid, timestamp_ms, node_id)
     encoding, key = Encoding(header, lambda: ()), transaction(txid).key(listing.database)
+    doubts.put_before(context.store, listing.database, txid)
     try:
         create_transaction(context.store, key, encoding, sender(context.store, key, encoding, 0))
     except Conflict:

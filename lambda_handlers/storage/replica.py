@@ -266,6 +266,10 @@ class Replica:
 
     def _create(self, ours: Ours, send: Callable[[], object], now: float) -> None:
         key = self._key_of(ours.header)
+        if not ours.header.commit:
+            from lambda_handlers.storage.log import doubts  # a drop is rare
+
+            doubts.put_before(self._store, self.database, ours.header.max_txid)
         self._freshness.is_trusted = False  # whatever the answer, a check could add nothing to it
         try:
             create_transaction(self._store, key, ours, send)

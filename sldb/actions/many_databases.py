@@ -33,7 +33,7 @@ def find_matching(patterns: Sequence[str], databases: Sequence[Mapping[str, Any]
     `databases`: the reply of the action of that name. Dropped ones are left out; a damaged one is included, for its
     error reports it.
     """
-    names = {str(one["name"]) for one in databases if one["state"] in ("ok", "damaged")}
+    names = {str(one["name"]) for one in databases if one.get("state", "ok") in ("ok", "damaged")}
     return sorted(name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns))
 
 

@@ -14,6 +14,7 @@ from lambda_handlers.actions.clone_mark import is_mark_of, mark, read_mark
 from lambda_handlers.host import Host
 from lambda_handlers.storage import listing as listings
 from lambda_handlers.storage.listing import Listing, list_files
+from lambda_handlers.storage.log import doubts
 from lambda_handlers.storage.log.keys import FOLD_LEVEL, LtxName, transaction
 from lambda_handlers.storage.log.ltx import Header
 from lambda_handlers.storage.log.ltx_encoder import encode_ltx
@@ -87,6 +88,7 @@ def _install(source: Source, target: ObjectStore, database: str, progress: Progr
 
 def _put_mark(target: ObjectStore, source: str, newest: Header, database: str) -> None:
     """Reserve the name. Raises `exists` if another writer has it."""
+    doubts.put(target, database)
     with suppress(AlreadyExists, Unavailable):
         target.create(transaction(1).key(database), encode_ltx(mark(newest, source), ()))
     found = read_mark(target, database)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,18 @@ def show_table(format_name: str, table: Result) -> None:
     """Write the table of a command as data, in any format; a terminal gets all of each cell."""
     screen = streams.screen(0)
     _write(format_name, [table], replace(screen, folds=True) if screen else None)
+
+
+@contextmanager
+def shown_in_parts(format_name: str) -> Iterator[Callable[[Result], None]]:
+    """Yield a function for the parts of a table: it writes them at once, or at the end, by the format."""
+    from sldb.render import Layout
+    from sldb.render.merged import Merged
+
+    screen = streams.screen(0)
+    merged = Merged(format_name, streams.data_out(), replace(screen, folds=True) if screen else None, Layout())
+    yield lambda part: merged.add(part.columns, part.rows)
+    merged.end()
 
 
 def show_results(format_name: str, results: Sequence[Result]) -> None:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from lambda_handlers.host import Host
 from lambda_handlers.storage.listing import list_files
+from lambda_handlers.storage.log import doubts
 from lambda_handlers.store.errors import store_error
 from lambda_handlers.store.protocol import StoreError
 from lambda_handlers.wire import SldbError
@@ -161,6 +162,8 @@ class _Copy:
     def of(self, name: str, known: tuple[CopiedFile, ...]) -> Copied | None:
         """Return the copy of a database; None if there is another one of its name. Raises SldbError."""
         try:
+            if not known and not isinstance(self.target, FunctionStore):  # the function itself sees to the file system
+                doubts.put(self.target, name)
             there = list_files(self.target, name).newest  # first: writers go on, in the source alone
             if there > list_files(self.source, name).newest:
                 return None

@@ -24,7 +24,7 @@ from botocore.exceptions import ClientError
 from lambda_handlers.log import Log
 from lambda_handlers.settings import Settings
 from lambda_handlers.shared.lock_holder import Holder, encode_held, encode_released, lock_key
-from lambda_handlers.storage.log.keys import work_key, work_prefix
+from lambda_handlers.storage.log.keys import doubt_key, sweep_key, work_key, work_prefix
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from sldb.emulator.calls.call import DEFAULT_REGION
 from sldb.emulator.front.server import Emulator
@@ -235,8 +235,11 @@ def frees_an_old_object(stack: Stack) -> None:
     holder = Holder("0" * 32, "old", "0" * 32, now - DAY_SECONDS, "INSERT t")
     stack.put(lock_key("old"), encode_held(holder), now - DAY_SECONDS)
     stack.put(lock_key("free"), encode_released("0" * 32, "free", now - DAY_SECONDS), now - DAY_SECONDS)
+    stack.s3.delete_object(Bucket=DATA_BUCKET, Key=f"databases/{sweep_key()}")  # so that a sweep begins
+    stack.put(doubt_key("main", 0), b"", now)
     assert [each["database"] for each in stack.run({}, FIX)["freed"]] == ["old"]
     assert lock_key("free") not in stack.keys("_locks/")
+    assert stack.keys("_doubt-main/") == set()
 
 
 def removes_old_files(stack: Stack) -> None:

@@ -204,6 +204,7 @@ def test_only_the_deadlock_fix_function_deletes_objects_and_only_what_ages(templ
         "databases/*/uploads/*",
         "databases/_locks/*",
         "databases/_work/*",
+        "databases/_doubt*",
     ]
 
 

@@ -65,8 +65,8 @@ AGE = (
         "the sweep never begins again",
         "work",
         UPKEEP + "sweep.py",
-        "            if abs(now - progress.began_at) < self.period_seconds:",
-        "            if progress.pages:",
+        "        is_due = abs(now - progress.began_at) >= self.period_seconds",
+        "        is_due = False",
         (UPKEEP_TESTS + "test_sweep.py::test_a_day_later_it_begins_again_and_a_missed_minute_skips_nothing",),
     ),
     Mutant(

@@ -28,6 +28,7 @@ INVARIANTS = {
     "pin": "statements that run again under a pin show the same, and without one no two do",
     "lock": "a lock is freed by its id and its age alone",
     "work": "maintenance finds every database with work, loses none, and asks nothing of the others",
+    "names": "a list of databases shows none that was dropped, and hides none that is there",
     "turns": "without a lock, what takes long gets through, and no writer waits long for it",
     "disk": "over a directory, what is acknowledged is on the disk",
     "secret": "a reply names no role, account, bucket or address",

@@ -22,11 +22,12 @@ from tests.mutants import (
 )
 from tests.mutants.api import fronts, http, queues
 from tests.mutants.past import listings
-from tests.mutants.writes import after_reply, lock_taking, trust
+from tests.mutants.writes import after_reply, doubts, lock_taking, trust
 
 MUTANTS = (
     *commit.MUTANTS,
     *age.MUTANTS,
+    *doubts.MUTANTS,
     *trust.MUTANTS,
     *lock_taking.MUTANTS,
     *copies.MUTANTS,

@@ -29,10 +29,12 @@ from lambda_handlers.actions.context import ActionContext
 from lambda_handlers.storage.log.keys import (
     database_names,
     database_prefix,
+    doubts_complete_key,
     move_key,
     moves_prefix,
     parse_ltx_key,
     parse_page_map_key,
+    sweep_key,
     upload_key,
 )
 from lambda_handlers.store.errors import store_error
@@ -82,7 +84,9 @@ def file_names(context: ActionContext, action: Action) -> dict[str, Any]:
     arguments.known(action)
 
     def names() -> dict[str, Any]:
-        context.store.delete_many([info.key for info in context.store.list_objects(moves_prefix())])
+        slices = [info.key for info in context.store.list_objects(moves_prefix())]
+        # Dropped databases are about to come without their doubts: the next sweep puts those.
+        context.store.delete_many([*slices, doubts_complete_key(), sweep_key()])
         return {"names": database_names(context.store.list_directories(""))}
 
     return _answered(names)

@@ -35,7 +35,7 @@ from lambda_handlers.actions.transfer.pushed_schema import check_names
 from lambda_handlers.database.newest_state import check_newest
 from lambda_handlers.storage import foreign_keys
 from lambda_handlers.storage.listing import list_chain, read_agreed_header, side_by_side
-from lambda_handlers.storage.log import kinds
+from lambda_handlers.storage.log import doubts, kinds
 from lambda_handlers.storage.log.keys import transaction, upload_key, upload_prefix
 from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Header, Pgno, Txid
@@ -61,6 +61,8 @@ def push_begin(context: ActionContext, action: Action) -> dict[str, Any]:
     listing = list_chain(context.store, action.database)
     try:
         newest = newest_header(context.store, listing)
+        if not listing.newest:
+            doubts.put(context.store, action.database)
         parts = {name: info.size for name, info in _parts_there(context.store, action.database, upload).items()}
     except StoreError as error:
         raise store_error(error) from error

@@ -22,6 +22,8 @@ Below the store's prefix (the layout of Litestream 0.5 on S3):
     _locks/<database>/lock.json         the lock, if its kind is s3 (lambda_handlers.shared.lock_holder)
     _work/<database>/<txid>             a work item: there is work for a maintenance pass
     _sweep/maintenance.json             the progress of the sweep over all databases
+    _doubt-<database>/<txid>            a doubt: the name has objects, and perhaps no database
+    _doubts/complete                    every other name has a database
     _moves/<id>/<start>                 a slice of a file on its way from another store
 
 Levels are 4 lower-case hex digits, txids 16. Anything not named <txid>-<txid>.ltx is ignored by Litestream.
@@ -44,6 +46,7 @@ _FILE_KEY = re.compile(r"([0-9a-f]{4})/([0-9a-f]{16})-([0-9a-f]{16})\.(ltx|pages
 
 _REPLY_KEY = pattern(r"_replies/[0-9a-f]{16}")
 _WORK_KEY = pattern(r"_work/([^/]+)/([0-9a-f]{16})")
+_DOUBT_KEY = pattern(r"_doubt-([^/]+)/([0-9a-f]{16})")
 _ROWS_KEY = pattern(r"_replies/([0-9a-f]{16})(-[0-9a-f]{16})?\.jsonl\.gz")
 
 
@@ -214,6 +217,25 @@ def sweep_key() -> str:
 def sweep_clock_key() -> str:
     """Return the key of an object whose date shows the time by the store's clock."""
     return "_sweep/clock"
+
+
+def doubt_directory(database: str) -> str:
+    """Return the directory of a database's doubts, as a LIST of all directories shows it."""
+    return f"_doubt-{database}"
+
+
+def doubt_key(database: str, txid: int) -> str:
+    return f"{doubt_directory(database)}/{txid:016x}"
+
+
+def parse_doubt_key(key: str) -> tuple[str, int] | None:
+    """Return the database and the transaction of a doubt; None for any other key."""
+    match = _DOUBT_KEY.fullmatch(key)
+    return (match[1], int(match[2], 16)) if match and DATABASE_NAME.fullmatch(match[1]) else None
+
+
+def doubts_complete_key() -> str:
+    return "_doubts/complete"
 
 
 def streams_prefix() -> str:

@@ -10,9 +10,12 @@ gets a work item without a judgement. The progress (_sweep/maintenance.json) is 
 a run delay the sweep and skip nothing. A sweep begins a day after the beginning of the one before. A store with more
 pages than a day has minutes is read by several a minute, by the number of pages of the sweep before.
 
-    {"version":1,"began_at":1790000000.5,"after":"orders0","pages":17,"pages_before":31,"crc32":"…"}
+It also keeps the doubts about names (doubt_keeping), so that a LIST shows the databases.
 
-`after` is empty at the beginning, null at the end. A damaged progress counts as absent: then a sweep begins.
+    {"version":1,"began_at":1790000000.5,"after":"orders0","pages":17,"pages_before":31,"doubts":2,"crc32":"…"}
+
+`after` is empty at the beginning, null at the end. `doubts` is 1 during the first sweep that puts them, then 2; without
+it the progress is that of an earlier version, and a sweep begins. A damaged progress counts as absent: likewise.
 """
 
 from __future__ import annotations
@@ -23,11 +26,13 @@ from itertools import groupby, islice
 from lambda_handlers.host import Host
 from lambda_handlers.shared.dataclasses import dataclass, replace
 from lambda_handlers.shared.sealed_json import seal, unseal
-from lambda_handlers.storage.log import chain, work_items
+from lambda_handlers.storage.log import chain, doubts, work_items
 from lambda_handlers.storage.log.copy_mark import MARK_BYTES
 from lambda_handlers.storage.log.keys import (
     LtxName,
     database_names,
+    doubts_complete_key,
+    parse_doubt_key,
     parse_ltx_key,
     parse_map_progress_key,
     parse_page_map_key,
@@ -41,6 +46,7 @@ from lambda_handlers.storage.pages.page_map import MAP_WORTH_BYTES
 from lambda_handlers.storage.pages.stored_page_map import Mapper
 from lambda_handlers.storage.upkeep import retention
 from lambda_handlers.storage.upkeep.compaction import EMPTY_FILE_BYTES, MAX_FILES_ABOVE_BASE, PAST_WORTH_MAPPING_BYTES
+from lambda_handlers.storage.upkeep.doubt_keeping import DoubtKeeping
 from lambda_handlers.storage.upkeep.removal import UPLOAD_SECONDS
 from lambda_handlers.store.protocol import (
     PAGE_KEYS,
@@ -54,6 +60,7 @@ from lambda_handlers.store.protocol import (
 SWEEP_SECONDS = 86_400.0
 PAGES_A_DAY = 1000  # with one a minute; a day has 1440, and minutes may be missed
 _VERSION = 1
+_FIRST, _COMPLETE = 1, 2  # of the doubts
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +71,20 @@ class Progress:
     after: str | None = None  # the key to go on after; None: it is over
     pages: int = 0  # that it has read
     pages_before: int = 0  # of the sweep before
+    doubts: int = 0  # 0: a function of an earlier version began the sweep
 
     def encode(self) -> bytes:
         fields = {"began_at": self.began_at, "after": self.after, "pages": self.pages}
-        return seal({"version": _VERSION, **fields, "pages_before": self.pages_before}, sweep_key())
+        more = {"pages_before": self.pages_before, "doubts": self.doubts}
+        return seal({"version": _VERSION, **fields, **more}, sweep_key())
 
     @classmethod
     def decode(cls, body: bytes) -> Progress:
         try:
             fields = unseal(body, sweep_key()) or {}
             after = None if fields["after"] is None else str(fields["after"])
-            return cls(float(fields["began_at"]), after, int(fields["pages"]), int(fields["pages_before"]))
+            pages = int(fields["pages"]), int(fields["pages_before"])
+            return cls(float(fields["began_at"]), after, *pages, int(fields.get("doubts", 0)))
         except (KeyError, TypeError, ValueError):
             return cls()
 
@@ -91,20 +101,34 @@ class Sweep:
     def run(self, deadline: float) -> None:
         """Go on, until `deadline` (unix seconds) at most. Raises StoreError."""
         progress, etag = self._read()
-        now = self.host.now()
-        if progress.after is None:
-            if abs(now - progress.began_at) < self.period_seconds:
-                return
-            progress = Progress(now, "", 0, progress.pages)
+        begun = self._begun(progress, etag is not None)
+        if begun is None:
+            return
+        progress = begun
         for _ in range(1 + progress.pages_before // PAGES_A_DAY):
             if progress.after is None or self.host.now() >= deadline:
                 break
-            progress = replace(progress, after=self._read_page(progress.after), pages=progress.pages + 1)
+            progress = replace(progress, after=self._read_page(progress, progress.after), pages=progress.pages + 1)
         try:
             body = progress.encode()
             self.store.create(sweep_key(), body) if etag is None else self.store.replace(sweep_key(), body, etag)
         except (AlreadyExists, PreconditionFailed, NotFound):
             return  # another invocation does the same
+
+    def _begun(self, progress: Progress, is_there: bool) -> Progress | None:
+        """Return the progress for this minute; None if there is nothing to do."""
+        now = self.host.now()
+        if not progress.doubts:
+            if is_there:  # functions of an earlier version may have dropped databases without a doubt
+                self.store.delete(doubts_complete_key())
+            return Progress(now, "", 0, progress.pages, _FIRST)
+        if progress.after is not None:
+            return progress
+        if progress.doubts == _FIRST:
+            doubts.put_complete(self.store)
+            return replace(progress, doubts=_COMPLETE)
+        is_due = abs(now - progress.began_at) >= self.period_seconds
+        return Progress(now, "", 0, progress.pages, _COMPLETE) if is_due else None
 
     def _read(self) -> tuple[Progress, str | None]:
         try:
@@ -113,24 +137,32 @@ class Sweep:
             return Progress(), None
         return Progress.decode(body), etag
 
-    def _read_page(self, after: str) -> str | None:
+    def _read_page(self, progress: Progress, after: str) -> str | None:
         """Judge the databases in a page, and return the key to go on after; None after the last one."""
         page = list(islice(self.store.list_objects("", after or None), PAGE_KEYS))
         directories = [(name, list(infos)) for name, infos in groupby(page, lambda info: info.key.partition("/")[0])]
         is_last = len(page) < PAGE_KEYS
         whole = directories if is_last or len(directories) == 1 else directories[:-1]
+        is_cut = not is_last and len(directories) == 1
         for name, infos in whole:
             if database_names([name]):
-                self._judge(name, infos, is_cut=not is_last and len(directories) == 1)
+                found = Found.of(name, infos)
+                self._judge(found, is_cut)
+                if found.may_mislead or (is_cut and progress.doubts == _FIRST):
+                    self._doubts.put_missing(name, infos, found.newest, of_all=progress.doubts == _FIRST)
+        self._doubts.remove_over(info for info in page if parse_doubt_key(info.key))
         # What follows the slash in the order of keys, so that all of the directory is behind.
         return None if is_last else f"{whole[-1][0]}0"
 
-    def _judge(self, database: str, infos: Sequence[ObjectInfo], is_cut: bool) -> None:
-        found = Found.of(database, infos)
+    @property
+    def _doubts(self) -> DoubtKeeping:
+        return DoubtKeeping(self.store, self.host)
+
+    def _judge(self, found: Found, is_cut: bool) -> None:
         if found.files and (
             is_cut or found.has_work(self.host.now(), self.retained_seconds) or self._has_bad_map(found)
         ):
-            work_items.put(self.store, database, found.newest)
+            work_items.put(self.store, found.database, found.newest)
 
     def _has_bad_map(self, found: Found) -> bool:
         """Return True for a large file with a damaged page map. The first reader of a smaller file has the time to put
@@ -169,7 +201,15 @@ class Found:
 
     @property
     def newest(self) -> Txid:
-        return max(name.max_txid for name in self.files)
+        return max((name.max_txid for name in self.files), default=0)
+
+    @property
+    def may_mislead(self) -> bool:
+        """True if the name has objects, but perhaps no database: dropped, or not there yet."""
+        sizes = [file.size for name, file in self.files.items() if name.max_txid == self.newest]
+        begins = [name for name in self.files if name.min_txid == 1]
+        is_unfinished = begins == [transaction(1)] and self.files[transaction(1)].size == MARK_BYTES
+        return not sizes or min(sizes) <= EMPTY_FILE_BYTES or is_unfinished
 
     def has_work(self, now: float, retained_seconds: float) -> bool:
         """Return True if a pass would change something, as far as a LIST shows it; `now`: unix seconds."""

@@ -47,7 +47,7 @@ class ManyOptions:
 def run_on_many(run: Run, options: ManyOptions, work: Work, request: Request, printing: Printing) -> int:
     """Run the request on all matching databases and return the exit status: 1 if any failed. Raises SldbError."""
     with closing(run.client()) as client:
-        names = many_databases.find_matching(options.patterns, client.act("databases")["databases"])
+        names = many_databases.find_matching(options.patterns, client.list_databases(details=False))
     if not names:
         raise SldbError(
             "not_found", f"no database matches {', '.join(options.patterns)}", "sldb databases lists the existing ones"

@@ -85,7 +85,7 @@ def schema(session: Session, command: DotCommand) -> None:
 
 def databases(session: Session, command: DotCommand) -> None:
     optional_argument(command)
-    found = session.client.act("databases")["databases"]
+    found = session.client.list_databases()
     session.output.show_table(table(found, session.output.format))
     for sentence in problems(found):
         session.output.say(sentence)

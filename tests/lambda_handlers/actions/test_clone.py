@@ -248,7 +248,7 @@ def test_a_damaged_mark_is_no_reason_to_take_another_moment(container, store, ho
     service = container(store)
     fill(service)
     faulty = FaultyStore(store)
-    faulty.plan("create", works, *[lose_request] * 20)
+    faulty.plan("create", works, works, *[lose_request] * 20)  # the doubt, the mark
     with pytest.raises(SldbError):
         act(container(faulty), "branch", **{"as": "new"})
     run(service, "DELETE FROM t")
@@ -308,7 +308,7 @@ def test_a_copy_that_does_not_open_is_no_reason_to_drop(container, store):
     """Something removes a file of the copy before it is complete."""
     fill(container(store))
     faulty = FaultyStore(store)
-    creates = 4  # the mark, two files, the base; then the head
+    creates = 5  # the doubt, the mark, two files, the base; then the head
     faulty.plan("create", *[works] * creates, meanwhile(lambda: store.delete(transaction(2).key("new"))))
     with pytest.raises(SldbError):
         act(container(faulty), "rename_database", to="new")

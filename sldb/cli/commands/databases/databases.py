@@ -18,7 +18,8 @@ from sldb.write_outcome import NOT_CHANGED
 HELP = """List the databases; create, set, rename or drop one.
 
 The first write also creates a database; it asks for confirmation, or needs --create. One that was dropped can be
-brought back while its history is kept; --all shows those too.
+brought back while its history is kept; --all shows those too. Of more than a hundred databases the names alone are
+listed; --details looks at each of them.
 
 \b
   sldb databases
@@ -31,33 +32,42 @@ _VALUES = {"on": True, "off": False}
 
 @command_group("databases", help=HELP, short_help="List, create, set, rename or drop databases.")
 @click.option("--all", "shows_all", is_flag=True, help="Also those that were dropped.")
+@click.option("--details", is_flag=True, help="Size and time of each one, of however many.")
 @click.pass_context
-def databases(ctx: click.Context, run: Run, shows_all: bool) -> None:
+def databases(ctx: click.Context, run: Run, shows_all: bool, details: bool) -> None:
     if ctx.invoked_subcommand is None:
-        _list(run, shows_all)
+        _list(run, shows_all, details)
 
 
 @command("list", short_help="List the databases.")
 @click.option("--all", "shows_all", is_flag=True, help="Also those that were dropped.")
-def list_(run: Run, shows_all: bool) -> None:
+@click.option("--details", is_flag=True, help="Size and time of each one, of however many.")
+def list_(run: Run, shows_all: bool, details: bool) -> None:
     """List the databases: their size, newest transaction and its time, and if foreign keys are enforced.
+
+    Of more than a hundred the names alone, with one request for each thousand of them. With --details each is looked
+    at, with two requests or more.
 
     \b
       sldb databases list --all
+      sldb databases list --details --format jsonl
     """
-    _list(run, shows_all)
+    _list(run, shows_all, details)
 
 
-def _list(run: Run, shows_all: bool) -> None:
-    from sldb.actions.databases import problems, table
+def _list(run: Run, shows_all: bool, details: bool) -> None:
+    from sldb.actions.databases import is_detailed, listed, problems, table
     from sldb.render import check_format
 
-    format_name = check_format(run.format)
-    with closing(run.client()) as client:
-        found = client.act("databases", all=shows_all)["databases"]
-    messages.show_table(format_name, table(found, format_name))
+    format_name, found = check_format(run.format), list[dict[str, Any]]()
+    with closing(run.client()) as client, messages.shown_in_parts(format_name) as show:
+        for part in listed(client, shows_all=shows_all, details=details):
+            show(table(part, format_name))
+            found += part
     for sentence in problems(found):
         messages.say(sentence)
+    if not all(map(is_detailed, found)):
+        messages.say(f"{len(found)} databases: --details looks at each of them")
     if not found:
         missing = run.missing_directory
         first = f"there is no directory {missing}" if missing else "the first write creates main"
@@ -155,7 +165,7 @@ def drop(run: Run, name: str, yes: bool) -> int:
 
     messages.check_format(run.format)
     with closing(run.client(name)) as client:
-        if not yes and not _confirm_drop(client.act("databases")["databases"], name, client.where):
+        if not yes and not _confirm_drop(client.list_databases(names=[name]), name, client.where):
             return 1
         reply = client.act("drop_database")
     done = "is dropped" if reply["dropped"] else "was dropped already"

@@ -51,7 +51,7 @@ def _show_local(run: Run, directory: str, *, as_json: bool) -> None:
 
     root = Path(directory) if directory else default_directory()
     with closing(run.client()) as client:
-        databases = client.act("databases")["databases"]
+        databases = client.list_databases()
     if as_json:
         click.echo(json.dumps({"directory": str(root), "databases": databases}, indent=2))
         return

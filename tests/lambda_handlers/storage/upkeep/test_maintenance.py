@@ -28,7 +28,8 @@ from tests.lambda_handlers.storage.upkeep.passes import DAY, RETENTION_DAYS, Wor
 
 def test_a_database_that_nobody_writes_to_costs_nothing(world: World) -> None:
     world.write(3)
-    world.maintain()
+    for _ in range(2):  # the first sweep, and what it says at its end
+        world.maintain()
     asked: list[tuple[str, str]] = []
     world.store.before = lambda verb, key: asked.append((verb, key))
     world.clock.time += 60
@@ -41,7 +42,8 @@ def test_a_database_that_nobody_writes_to_costs_nothing(world: World) -> None:
 def waiting(world: World, count: int) -> list[str]:
     """Databases with work items, the last one waiting longest."""
     world.write(3)
-    world.maintain()
+    for _ in range(2):  # the first sweep, and what it says at its end
+        world.maintain()
     names = [f"db-{number}" for number in range(count)]
     for name in reversed(names):
         world.store.create(transaction(1).key(name), world.store.get(transaction(1).key("main")))

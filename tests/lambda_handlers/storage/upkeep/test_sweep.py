@@ -45,11 +45,11 @@ class Store(FaultyStore):
 
 
 def run(store: Store) -> int:
-    """Let a minute pass, and return the number of LISTs."""
+    """Let a minute pass, and return the number of LISTs of the whole store."""
     store.clock.time += 60
     store.verbs()
     store.sweep().run(store.clock.time + 900)
-    return store.verbs().count("list_objects")
+    return store.calls.count(("list_objects", ""))
 
 
 def is_over(store: Store) -> bool:
