@@ -41,6 +41,10 @@ class AfterReply:
         calls `finish` after each reply."""
         self._is_put_off, self._has_thread = True, has_thread
 
+    def not_put_off(self, reason: Exception) -> None:
+        """Note that no extension can be registered: all is done before the reply."""
+        self._log.warning("no_extension", error=str(reason))
+
     def put_off_no_more(self, reason: Exception) -> None:
         self._is_put_off = False
         self._log.error("extension_lost", error=str(reason))
@@ -118,5 +122,5 @@ class AfterReply:
     def _do(self, work: Callable[[], object]) -> None:
         try:
             work()
-        except Exception as error:  # noqa: BLE001 - the reply stands, and the rest of the work is not to suffer
+        except Exception as error:  # noqa: BLE001 - a bug: the reply stands, and the rest of the work is not to suffer
             self._log.error("after_reply_failed", traceback=trace(error))

@@ -67,8 +67,11 @@ if "AWS_LAMBDA_RUNTIME_API" in os.environ:
     with suppress(BadSetting):  # the first request reports it
         _settings = Settings.from_environment(os.environ)
         if _settings.runtime_api and not _settings.read_only:  # readers leave nothing to do
-            with suppress(ExtensionRefused, OSError):
-                _extension = Extension(_settings.runtime_api, _service(_settings).after_reply)
+            _after_reply = _service(_settings).after_reply
+            try:
+                _extension = Extension(_settings.runtime_api, _after_reply)
+            except (ExtensionRefused, OSError) as error:
+                _after_reply.not_put_off(error)
         _service(_settings).initialized(process_age_ms())
 
 gc.freeze()  # what is here now stays: no collection needs to look at it again

@@ -52,7 +52,9 @@ class Extension:
         self._runtime_api = runtime_api
         self._after = after
         registration = self._send("POST", "register", f"Lambda-Extension-Name: {NAME}", b'{"events":["INVOKE"]}')
-        self._identifier = _read(registration)["lambda-extension-identifier"]
+        self._identifier = _read(registration).get("lambda-extension-identifier", "")
+        if not self._identifier:
+            raise ExtensionRefused("the answer has no identifier")
         self._invoked = self._replied = 0  # numbers of invocations: known to the thread, ended by the handler
         self._ended: list[_Ended] = []
         self._has_ended = threading.Semaphore(0)  # once for each

@@ -30,13 +30,14 @@ from lambda_handlers.database.vanished_files import repeat_while_vanishing
 from lambda_handlers.database.write_access import WriteAccess
 from lambda_handlers.database.writer_turns import OF_ACTION
 from lambda_handlers.deadline import Deadline
+from lambda_handlers.log import trace
 from lambda_handlers.resources import Resources
 from lambda_handlers.sql.execution import Described
 from lambda_handlers.sql.own.request_log import Applied
 from lambda_handlers.sql.session import READ, WRITE, Mode, Session
 from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.replica import Gone, Replica
-from lambda_handlers.store.protocol import detail_of
+from lambda_handlers.store.protocol import StoreError, detail_of
 from lambda_handlers.wire import Reply, Request, SldbError
 
 T = TypeVar("T")
@@ -260,6 +261,9 @@ class Database:
             copy.draft.clear()
 
     def _warn(self, what: str, error: Exception) -> None:
-        """Log the failure of a write after a commit that only serves speed."""
-        fields = {"what": what, "error": str(error), "aws_said": detail_of(error) or None}
-        self._resources.log.warning("not_published", database=self.name, **fields)
+        """Log the failure of a write after a commit that only serves speed; of a bug its traceback, without values."""
+        log, about = self._resources.log, {"database": self.name, "what": what}
+        if isinstance(error, (StoreError, SldbError, Gone)):
+            log.warning("not_published", **about, error=str(error), aws_said=detail_of(error) or None)
+        else:
+            log.error("not_published", **about, traceback=trace(error))

@@ -5,7 +5,8 @@ does (`hold`). If the lock had to be waited for, there was another writer, and t
 left.
 
 Whatever ends the request gives the lock back (`end`), also while it is still being taken: a process that is frozen
-after its reply would leave a lock that comes later to its age.
+after its reply would leave a lock that comes later to its age. An error of the lock that the request did not come to is
+no news to its client, but a bug goes to the log.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from lambda_handlers.wire import SldbError
 
 GIVE_UP_SECONDS = 1.0  # for the answer to the call of a lock that is not wanted any more, if the process must end
 
-Acquire: TypeAlias = Callable[[Sleep], Holder]  # with the pauses of its wait
+Acquire: TypeAlias = Callable[[Sleep], Holder]  # with the pauses of its wait; raises SldbError
+Report: TypeAlias = Callable[[Exception], None]  # of a bug
 
 
 class Waited(Conflict):
@@ -31,9 +33,12 @@ class Waited(Conflict):
 
 
 class LockTaking:
-    def __init__(self, host: Host, acquire: Acquire, release: Callable[[str], None], sleep: Sleep) -> None:
-        """Begin to take the lock. `release` raises nothing; `sleep` ends a wait by an SldbError."""
+    def __init__(
+        self, host: Host, acquire: Acquire, release: Callable[[str], None], sleep: Sleep, report: Report
+    ) -> None:
+        """Begin to take the lock. `release` and `report` raise nothing; `sleep` ends a wait by an SldbError."""
         self._release = release
+        self._report = report
         self._sleep = sleep
         self._has_waited = self._is_over = False
         self._call: Call = host.start(lambda: acquire(self._pause))
@@ -51,7 +56,10 @@ class LockTaking:
         self._is_over = True
         try:
             holder: Holder = self._call.result()
-        except Exception:  # noqa: BLE001 - it was not taken; `hold` has raised it, if the request came so far
+        except SldbError:  # it was not taken; `hold` has raised it, if the request came so far
+            return None
+        except Exception as error:  # noqa: BLE001 - a bug, which must not deny a transaction that was committed
+            self._report(error)
             return None
         return holder
 

@@ -60,7 +60,8 @@ class WriteAccess:
             return None
         from lambda_handlers.database.lock_taking import LockTaking  # reads do not need it
 
-        return LockTaking(self._host, partial(self._acquire, doing, deadline), self.release, self._sleep(deadline))
+        acquire = partial(self._acquire, doing, deadline)
+        return LockTaking(self._host, acquire, self.release, self._sleep(deadline), self._report_not_taken)
 
     def _acquire(self, doing: str, deadline: Deadline, sleep: Sleep) -> Holder:
         lock, log = self._resources.lock, self._resources.log
@@ -70,6 +71,9 @@ class WriteAccess:
         finally:
             if lock.freed_stale > freed_before:
                 log.warning("stale_lock_freed", database=self._database)
+
+    def _report_not_taken(self, bug: Exception) -> None:
+        self._resources.log.error("lock_not_taken", database=self._database, traceback=trace(bug))
 
     def release_later(self, lock_id: str) -> None:
         """Release the lock, after the reply if the request is the last one of its client."""

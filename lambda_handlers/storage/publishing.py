@@ -83,7 +83,7 @@ class Publisher:
     def _publish(self, committed: Layer, header: Header, known_at: float) -> None:
         try:
             fold = self._write_due(committed, header, known_at)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the transaction is committed
+        except Exception as error:  # noqa: BLE001 - also a bug: the transaction is committed, and another request runs
             self._warn("fold", error)
         else:
             if fold is not None:

@@ -146,6 +146,12 @@ def test_after_the_init_phase_it_is_refused(api: RuntimeApi) -> None:
     assert done == [1]  # before the reply, as ever
 
 
+def test_an_answer_without_an_identifier_is_a_refusal(api: RuntimeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lambda_handlers.extension._read", lambda connection: connection.close() or {})
+    with pytest.raises(ExtensionRefused, match="identifier"):
+        Extension(api.address, AfterReply(Host(), Log("error"), MeteredStore(memory_store())))
+
+
 def test_nobody_listens() -> None:
     with pytest.raises(OSError, match="refused"):
         Extension("127.0.0.1:1", AfterReply(Host(), Log("error"), MeteredStore(memory_store())))

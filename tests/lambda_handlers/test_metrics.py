@@ -20,11 +20,13 @@ from lambda_handlers.settings import BadSetting, Settings
 from lambda_handlers.storage.log import work_items
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from tests.fakes.aws.embedded_metrics import metrics_in
+from tests.fakes.clock import Clock
 from tests.fakes.databases.service import container, run
+from tests.fakes.stores.faulty import FaultyStore, Step, refuse, works
 from tests.fakes.stores.memory import memory_store
 
 EVENTS = ("request", "given_up", "batch", "stale_lock_freed", "free_locks", "maintenance", "maintained", "announced")
-EVENTS += ("after_reply", "after_reply_failed", "not_published")
+EVENTS += ("after_reply", "after_reply_failed", "not_published", "extension_lost", "lock_not_released")
 NUMBERS = st.floats(0, 1e12, allow_nan=False) | st.integers(0, 10**12)
 FIELDS = st.fixed_dictionaries(
     {},
@@ -145,6 +147,27 @@ def test_lost_races_are_counted(capsys: pytest.CaptureFixture[str], monkeypatch:
     assert counted(capsys.readouterr().err)["conflicts"] == 1
     mine.close()
     other.close()
+
+
+def fail(key: str, act: object) -> None:
+    raise KeyError(key)
+
+
+@pytest.mark.parametrize(("step", "failures"), [(works, 0), (refuse, 1), (fail, 1)])
+def test_failures_after_a_reply_are_counted(capsys: pytest.CaptureFixture[str], step: Step, failures: int) -> None:
+    """The work is the release of the lock, which replaces its object."""
+    clock, store = Clock(), FaultyStore(memory_store())
+    lock = ObjectLock(store, clock.host(), max_age_seconds=90, retry_seconds=1.0)
+    service = container(store, lock, clock.host(), metrics="true")
+    service.after_reply.put_off(has_thread=False)
+    run(service, "CREATE TABLE t (a)", last=True)
+    store.plan("replace", step)
+    assert "after_reply_failures" not in counted(capsys.readouterr().err)
+    service.after_reply.finish()
+    found = counted(capsys.readouterr().err)
+    assert found.get("after_reply_failures", 0) == failures
+    assert found["after_reply_ms"] >= 0
+    service.close()
 
 
 def test_a_stale_lock_that_a_waiting_writer_frees_is_seen(capsys: pytest.CaptureFixture[str]) -> None:

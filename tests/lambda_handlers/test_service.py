@@ -18,6 +18,7 @@ from lambda_handlers.deadline import MAX_MARGIN_SECONDS, seconds_for, seconds_un
 from lambda_handlers.service import Service
 from lambda_handlers.settings import Settings
 from lambda_handlers.storage.folding import UNIT
+from lambda_handlers.storage.publishing import Publisher
 from lambda_handlers.wire import ERROR_CODES, Request, SldbError, Statement
 from tests.fakes.databases.service import container, run
 from tests.fakes.stores.memory import memory_store
@@ -97,6 +98,19 @@ def test_a_reply_does_not_wait_for_folds_and_the_next_one_reports_them():
     assert stats["after_ms"] >= 0
     assert len(list(store.list_objects("main/0001/"))) == 1
     assert "after_ms" not in run(service, "SELECT * FROM t").stats
+    service.close()
+
+
+def test_a_bug_in_the_work_after_a_commit_goes_to_the_log(monkeypatch, capsys):
+    """The transaction is committed, and the next request runs on the copy."""
+    service = container(memory_store())
+    monkeypatch.setattr(Publisher, "_fold", lambda self, header, after: {}["secret"])
+    for _ in range(UNIT):
+        assert run(service, "CREATE TABLE IF NOT EXISTS t (a); INSERT INTO t VALUES (1)").stats["commit_ms"] > 0
+    line = json.loads(capsys.readouterr().err)
+    assert (line["event"], line["level"], line["what"]) == ("not_published", "error", "fold")
+    assert line["traceback"].endswith("KeyError")
+    assert run(service, "SELECT count(*) FROM t").rows == [(UNIT,)]
     service.close()
 
 
@@ -307,7 +321,9 @@ def test_in_lambda_the_service_is_opened_before_the_first_request(tmp_path):
         "PATH": os.environ["PATH"],
         "TMPDIR": str(tmp_path),
     }
-    subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=60)
+    command = [sys.executable, "-c", program]
+    said = subprocess.run(command, env=environment, check=True, timeout=60, capture_output=True, text=True).stderr
+    assert '"event":"no_extension"' in said  # nothing listens there; all is done before each reply
 
 
 def test_an_invocation_that_lambda_repeats_is_applied_once(service):

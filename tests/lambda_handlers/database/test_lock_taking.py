@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -50,7 +51,7 @@ class CountingLock:
         self.held: set[str] = set()
         self.taken = 0
         self.doing = ""
-        self.error: SldbError | None = None
+        self.error: Exception | None = None
         self.pauses: list[Callable[[], object]] = []
 
     def acquire(self, database: str, deadline: float, doing: str, sleep: Any = None) -> Holder:
@@ -177,6 +178,14 @@ def test_a_group_in_a_request_that_begins_with_a_read_has_the_lock(world):
     world.store.plan("create", meanwhile(lambda: world.events.append("created")))
     run(world.service, "SELECT 1; BEGIN; INSERT INTO t VALUES (3, 3); COMMIT")
     assert world.events == ["taken", "created", "released"]
+
+
+def test_a_bug_of_a_lock_that_nobody_waits_for_goes_to_the_log(world, capsys):
+    world.lock.error = KeyError("secret")
+    assert error_of(world, "INSERT INTO t VALUES (1, 0)").code == "constraint"
+    line = json.loads(capsys.readouterr().err)
+    assert (line["event"], line["level"], line["database"]) == ("lock_not_taken", "error", "main")
+    assert line["traceback"].endswith("KeyError")
 
 
 # What takes none

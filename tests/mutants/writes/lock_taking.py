@@ -33,6 +33,14 @@ MUTANTS = (
         (TESTS + "test_an_error_of_a_request_gives_it_back",),
     ),
     Mutant(
+        "a bug of a lock that nobody waits for leaves no trace",
+        "lock",
+        DATABASE + "lock_taking.py",
+        "            self._report(error)\n",
+        "",
+        (TESTS + "test_a_bug_of_a_lock_that_nobody_waits_for_goes_to_the_log",),
+    ),
+    Mutant(
         "a request that is over goes on waiting for its lock",
         "lock",
         DATABASE + "lock_taking.py",
