@@ -1,5 +1,5 @@
-"""Five hundred further histories, a hundred with interactive transactions and a hundred with undo and notes, in a file
-of their own so that they run beside the first."""
+"""Five hundred further histories, a hundred with interactive transactions, a hundred with undo and notes and forty with
+an extension, in a file of their own so that they run beside the first."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 
 from tests.simulation.histories import steps
 from tests.simulation.histories.cases import HISTORIES_AT_ONCE, check_seeds
+from tests.simulation.histories.plan import IN_LAMBDA
 from tests.simulation.histories.transactions import SEEDS
 
 pytestmark = pytest.mark.long
@@ -19,6 +20,10 @@ def test_every_promise_holds(first: int) -> None:
 
 def test_every_promise_holds_for_interactive_transactions() -> None:
     check_seeds(f"{SEEDS}{number}" for number in range(HISTORIES_AT_ONCE))
+
+
+def test_every_promise_holds_with_an_extension() -> None:
+    check_seeds(f"{IN_LAMBDA}{number}" for number in range(40))
 
 
 def test_every_promise_holds_for_undo_and_notes() -> None:

@@ -17,7 +17,7 @@ from lambda_handlers.storage.publishing import Publisher
 from lambda_handlers.storage.replica import Replica
 from lambda_handlers.store import lookups
 from tests.simulation.bugs.planting import Bug, Patch, add_to
-from tests.simulation.histories.plan import AFTER_REPLY, ON_NFS
+from tests.simulation.histories.plan import AFTER_REPLY, IN_LAMBDA, ON_NFS
 
 BUGS: list[Bug] = []
 bug = partial(add_to, BUGS)
@@ -41,6 +41,11 @@ def _() -> list[Patch]:
         patch.object(CommitChecks, "time_to_commit", lambda self: self._host.now()),
         patch.object(Replica, "trust", trust),
     ]
+
+
+@bug("a copy is trusted for longer than retention waits", 100, looks_from=9, prefix=IN_LAMBDA)
+def _() -> list[Patch]:
+    return [patch.object(freshness, "RETENTION_FLOOR_SECONDS", 6 * 3600)]
 
 
 @bug("what a write finds on a trusted copy is not confirmed", 100)

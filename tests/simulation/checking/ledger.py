@@ -22,7 +22,8 @@ from lambda_handlers.storage.log import kinds
 from lambda_handlers.storage.log.copy_mark import is_mark
 from lambda_handlers.storage.log.keys import FOLD_LEVEL, LtxName, atlas_key, head_key, parse_ltx_key
 from lambda_handlers.storage.log.kinds import Kind
-from lambda_handlers.storage.log.ltx import Header
+from lambda_handlers.storage.log.ltx import Header, Txid
+from lambda_handlers.storage.pages.head import Head
 from lambda_handlers.storage.upkeep.retention import FLOOR_SECONDS
 from tests.simulation.checking.work_items import WorkItems
 from tests.simulation.histories.history import History
@@ -69,6 +70,7 @@ class Log:
     deleted: int = 0  # files
     zombies: int = 0
     heads: list[bytes] = field(default_factory=list)  # as they came
+    head_txid: Txid = 0  # of the head that is there; 0: none, or one that was spoiled
     advice: list[tuple[str, bytes, Any]] = field(default_factory=list)  # page maps, atlases, heads; and who wrote them
     mark: Header | None = None  # where a copy is being made
     begins_at: int = 0  # of a copy, its first transaction of its own right
@@ -121,13 +123,22 @@ class Ledger:
             self._file_written(database, name, body, by)
         self.work_items.written(key)
         if key == head_key(database):
-            self.log(database).heads.append(body)
+            self._head_written(database, body, by)
         if by.operation.kind != "spoil" and (
             key.endswith(".pages") or key in (atlas_key(database), head_key(database))
         ):
             self.log(database).advice.append((key, body, by))
         if locked := locked_database(key):
             self._lock_written(locked, body, by)
+
+    def _head_written(self, database: str, body: bytes, by: Any) -> None:
+        """Check that a head only moves forward, whoever puts it after whatever pause."""
+        log, head = self.log(database), Head.decode(body, database)
+        log.heads.append(body)
+        txid = 0 if by.operation.kind == "spoil" or head is None else head.txid
+        if 0 < txid < log.head_txid:
+            self._history.violate("at rest", f"{by} put a head of {txid} over that of {log.head_txid}")
+        log.head_txid = txid
 
     def _file_written(self, database: str, name: LtxName, body: bytes, by: Any) -> None:
         log = self.log(database)
@@ -206,8 +217,16 @@ class Ledger:
             self._held.pop(database, None)
             self.lock_freed(fields["released"], by)
         else:
+            self._note_broken(self._held.get(database, ""))
             self._held[database] = fields["owner"]
             self.lock_taken(fields["owner"], fields["created_at"], by)
+
+    def _note_broken(self, lock_id: str) -> None:
+        """Note that a lock was taken over before its age: its object looked damaged, and its holder cannot release
+        it."""
+        _, created_at = self._locks.get(lock_id, (None, float("-inf")))
+        if self._history.now() - created_at < LOCK_MAX_AGE_SECONDS - MOST_SKEW_SECONDS:
+            self.let_go.add(lock_id)
 
     def lock_taken(self, lock_id: str, created_at: float, by: Any) -> None:
         self._history.add(by, f"has lock {lock_id}")
@@ -230,6 +249,8 @@ class Ledger:
         name = parse_ltx_key(database, key)
         self._history.add(by, f"deleted {key}")
         self.work_items.deleted(key, by)
+        if key == head_key(database):
+            self.log(database).head_txid = 0
         if lock_id := self._held.pop(locked_database(key) or "", None):
             self.lock_freed(lock_id, by)
         if name is None:
