@@ -35,6 +35,13 @@ def is_commit(call: Call, database: str = "") -> bool:
     return call.service == "s3" and call.action == "PutObject" and f"{database}/0000/" in call.path
 
 
+def is_release(call: Call, database: str) -> bool:
+    """Return True for the release of a lock, and for taking one that is an object."""
+    if call.service == "ec2":
+        return call.action == "DeleteSecurityGroup"
+    return call.service == "s3" and call.action == "PutObject" and f"_locks/{database}/" in call.path
+
+
 class Stage:
     """A deployed stack. The settings of its functions are changed without the deployer, because that refuses a lock age
     shorter than a writer's time; the stack's rights for security groups are enough for every kind of lock."""
@@ -98,6 +105,28 @@ class Stage:
 
         with self.hook(kill):
             yield killed
+
+    @contextmanager
+    def killing_at_release(self, database: str) -> Iterator[threading.Event]:
+        """Kill the next container that has committed to the database, before it releases its lock. That waits for
+        the event, to be set once the client has its reply."""
+        has_reply, committed, killed = threading.Event(), threading.Event(), threading.Event()
+
+        def kill(call: Call, proceed: Callable[[Call], Answer]) -> Answer:
+            if is_commit(call, database):
+                answer = proceed(call)
+                committed.set()
+                return answer
+            if killed.is_set() or not (committed.is_set() and is_release(call, database)):
+                return proceed(call)
+            assert has_reply.wait(60)
+            killed.set()
+            self.kill_the_busy_container()
+            raise ReplyLost
+
+        with self.hook(kill):
+            yield has_reply
+            assert killed.wait(60)
 
     def kill_the_busy_container(self) -> None:
         busy = [each.pid for each in self.aws.containers(FUNCTION) if each.busy and each.pid]

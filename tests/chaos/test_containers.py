@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
+from lambda_handlers.after_reply import IN_A_ROW_SECONDS
 from lambda_handlers.storage.commit import STREAM_BYTES
 from lambda_handlers.wire import SldbError
 from sldb.emulator.calls.call import Answer, Call
@@ -302,6 +303,39 @@ def test_recovery_while_nobody_waits(on_stage: Stage, kind: str) -> None:
     freed_seconds = time.monotonic() - crashed_at
     print(f"{kind}, lock age {MAX_AGE_SECONDS} s, a minute of {MINUTE_SECONDS} s: freed after {freed_seconds:.2f} s")
     wait_until(lambda: any(frees(line, database) for line in on_stage.aws.log(DEADLOCK_FIX)), "its line in the log")
+
+
+@pytest.mark.long
+@with_lock("security-group", "s3")
+def test_a_container_that_is_killed_between_its_reply_and_the_release_of_its_lock(on_stage: Stage, kind: str) -> None:
+    """The write is in the log, and the next writer gets the lock by its age."""
+    on_stage.use(kind)
+    database = on_stage.new_database(f"killed-after-{kind}")
+    with on_stage.killing_at_release(database) as has_reply:
+        reply = on_stage.ask(replace(entry("last", 10), database=database, last=True))
+        has_reply.set()
+    killed_at = time.monotonic()
+    following = on_stage.ask(replace(entry("next", 10), database=database))
+    print(f"{kind}, lock age {MAX_AGE_SECONDS} s: next write after {time.monotonic() - killed_at:.2f} s")
+    assert following.txid == reply.txid + 1
+    wait_until(lambda: not on_stage.is_locked(database), "the release of the lock")
+    counts = on_stage.ask(replace(COUNTS, database=database))
+    assert counts.rows == [(2, 2)]
+
+
+@pytest.mark.long
+@with_lock("security-group", "s3", "none")
+def test_writes_in_a_row_stay_in_one_container(on_stage: Stage, kind: str) -> None:
+    on_stage.use(kind)
+    database, took, pids = on_stage.new_database(f"row-{kind}"), [], set()
+    for number in range(10):
+        started = time.monotonic()
+        on_stage.ask(replace(entry(f"write-{number}", 10), database=database))
+        took.append(time.monotonic() - started)
+        pids |= {each.pid for each in on_stage.aws.containers(FUNCTION) if each.pid}
+    # On a machine that is too busy for a row they are writes apart from each other.
+    assert len(pids) == 1 or max(took) >= IN_A_ROW_SECONDS
+    print(f"{kind}: ten writes in {sum(took):.2f} s, in {len(pids)} container")
 
 
 def frees(line: str, database: str) -> bool:
