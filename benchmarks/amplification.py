@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 import sys
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 from benchmarks.simulated_s3 import Figures, SimulatedS3
 from benchmarks.storage import POINT
@@ -62,13 +62,14 @@ def cold_read(store: ObjectStore) -> Figures:
 
 
 def main(megabytes: int, commits: int, commits_a_pass: int) -> None:
-    store = Tally(memory_store())
-    service = container(store)  # type: ignore[arg-type]
+    tally = Tally(memory_store())
+    store = cast("ObjectStore", tally)
+    service = container(store)
     fill(service, megabytes * 1_000_000)
-    maintenance = Maintenance(store, Host(), Log("error"), retention_days=30)  # type: ignore[arg-type]
+    maintenance = Maintenance(store, Host(), Log("error"), retention_days=30)
     maintenance.run(Host().now() + 900, only="main")
-    rows = [("fresh", cold_read(store))]  # type: ignore[arg-type]
-    store.written.clear()
+    rows = [("fresh", cold_read(store))]
+    tally.written.clear()
     users = run(service, "SELECT count(*) FROM users").rows[0][0]
     assert isinstance(users, int)
     chance, worst = random.Random(1), rows[0]
@@ -76,19 +77,19 @@ def main(megabytes: int, commits: int, commits_a_pass: int) -> None:
         run(service, "UPDATE users SET karma = karma + 1 WHERE id = ?", [chance.randrange(users)])
         is_last = number in (commits, commits - commits % commits_a_pass)
         if number % 16 == 15 and number % 144 > 128:  # about as many files as there ever are
-            worst = max(worst, (f"after {number:,} commits", cold_read(store)), key=lambda one: one[1].requests)  # type: ignore[arg-type]
+            worst = max(worst, (f"after {number:,} commits", cold_read(store)), key=lambda one: one[1].requests)
         if number % commits_a_pass == 0 or is_last:
             maintenance.run(Host().now() + 900, only="main")
             if is_last:
-                rows.append((f"right after a pass, after {number:,} commits", cold_read(store)))  # type: ignore[arg-type]
+                rows.append((f"right after a pass, after {number:,} commits", cold_read(store)))
     rows.append((f"at its worst, {worst[0]}", worst[1]))
     service.close()
-    committed = store.written["commits"]
+    committed = tally.written["commits"]
     show(
         f"{commits:,} one-row updates of a database of {megabytes} MB, a pass every {commits_a_pass:,}",
         ("what for", "MB", "of what was committed"),
-        [(name, size / 1e6, size / committed) for name, size in store.written.most_common()]
-        + [("all", sum(store.written.values()) / 1e6, sum(store.written.values()) / committed)],
+        [(name, size / 1e6, size / committed) for name, size in tally.written.most_common()]
+        + [("all", sum(tally.written.values()) / 1e6, sum(tally.written.values()) / committed)],
     )
     show(
         "A cold point read",

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks.simulated_s3 import BYTES_A_SECOND, Figures, SimulatedS3
@@ -61,7 +62,7 @@ def measure(size_bytes: int, root: Path) -> None:
     warm.close()
     for name, query in (("cold full scan", SCAN), ("cold scan in the order of an index", INDEX_SCAN)):
         cold = container(store)
-        figures = note(name, cold, lambda service, query=query: run(service, query))  # type: ignore[misc]
+        figures = note(name, cold, partial(run, query=query))
         cold.close()
         print(f"{name}: {figures.ms / 1000:.2f} s; bytes ÷ bandwidth {figures.down / BYTES_A_SECOND:.2f} s")
     show(f"A database of {size_bytes / 1e6:g} MB", HEAD, rows)

@@ -10,7 +10,7 @@ import sys
 import time
 from dataclasses import asdict
 
-from benchmarks.curves import commits, containers, databases, messages, size, transactions
+from benchmarks.curves import commits, containers, databases, messages, queue, size, transactions
 from benchmarks.curves.figures import Table
 from benchmarks.curves.report import lines_of, write
 from benchmarks.peers.simulator.client import ROOT
@@ -22,6 +22,8 @@ CURVES = {
     "containers": containers.table,
     "transactions": transactions.table,
     "messages": messages.table,
+    "queue-batches": queue.batches,
+    "queue-messages": queue.messages,
 }
 BUILD = ROOT / "build/curves"
 

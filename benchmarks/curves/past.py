@@ -9,6 +9,7 @@ requests that find them are counted, and the headers that are read, but no page 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias, cast
 
 from benchmarks.workload import show
 from lambda_handlers.host import Host
@@ -16,12 +17,15 @@ from lambda_handlers.storage.listing import list_chain
 from lambda_handlers.storage.log import timeline
 from lambda_handlers.storage.log.keys import LtxName, maintenance_key, snapshot
 from lambda_handlers.storage.upkeep.pass_listing import list_for_pass
+from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import Action
 from tests.fakes.databases.service import container
 from tests.fakes.stores.listed import ListedStore
 
 NOW, DAY = 1_700_000_000, 86_400.0
 COUNTS = (1_000, 10_000, 100_000)
+
+Operation: TypeAlias = Callable[[ObjectStore, int], object]  # the argument: commits
 
 
 def log_of(count: int) -> ListedStore:
@@ -31,34 +35,34 @@ def log_of(count: int) -> ListedStore:
     return ListedStore(files, range(1, count + 1), lambda txid: began + txid, others=[maintenance_key("main")])
 
 
-def measure(operation: Callable[[ListedStore, int], object]) -> list[str]:
+def measure(operation: Operation) -> list[str]:
     cells = []
     for count in COUNTS:
         log = log_of(count)
-        operation(log, count)
+        operation(cast("ObjectStore", log), count)
         cells.append(" ".join(f"{asked} {verb}" for verb, asked in sorted(log.asked.items(), reverse=True)))
     return cells
 
 
-def history(log: ListedStore, before: int | None) -> object:
+def history(log: ObjectStore, before: int | None) -> object:
     arguments = {"limit": 10} | ({} if before is None else {"before": before})
-    return container(log).act(Action("history", arguments=arguments))  # type: ignore[arg-type]  # the verbs it uses
+    return container(log).act(Action("history", arguments=arguments))
 
 
-def at_time(log: ListedStore, txid: int) -> object:
-    moment = round((log.dated(txid) + 0.5) * 1000)
-    return timeline.find(log, Host(now=lambda: NOW + 60.0), "main", moment)  # type: ignore[arg-type]
+def at_time(log: ObjectStore, count: int, txid: int) -> object:
+    moment = round((NOW - count + txid + 0.5) * 1000)
+    return timeline.find(log, Host(now=lambda: NOW + 60.0), "main", moment)
 
 
 def main() -> None:
-    operations: dict[str, Callable[[ListedStore, int], object]] = {
+    operations: dict[str, Operation] = {
         "`history` of 10": lambda log, _count: history(log, None),
         "the same, in the middle": lambda log, count: history(log, count // 2),
-        "`--at` the newest txid": lambda log, count: list_chain(log, "main", count),  # type: ignore[arg-type]
-        "`--at` a txid in the middle": lambda log, count: list_chain(log, "main", count // 2 + 77),  # type: ignore[arg-type]
-        "`--at` a time in the middle": lambda log, count: at_time(log, count // 2 + 77),
-        "`--at` a time near the end": lambda log, count: at_time(log, count - 7),
-        "a pass": lambda log, _count: list_for_pass(log, Host(), "main", DAY),  # type: ignore[arg-type]
+        "`--at` the newest txid": lambda log, count: list_chain(log, "main", count),
+        "`--at` a txid in the middle": lambda log, count: list_chain(log, "main", count // 2 + 77),
+        "`--at` a time in the middle": lambda log, count: at_time(log, count, count // 2 + 77),
+        "`--at` a time near the end": lambda log, count: at_time(log, count, count - 7),
+        "a pass": lambda log, _count: list_for_pass(log, Host(), "main", DAY),
     }
     rows = [(name, *measure(operation)) for name, operation in operations.items()]
     show("What the past of a database costs", ("requests for", *(f"{count:,} commits" for count in COUNTS)), rows)

@@ -24,11 +24,15 @@ def lines_of(table: Table) -> list[str]:
     for row in sorted(table.rows, key=lambda row: (_first(table, row), row.at)):
         asked = f"{row.requests:,} ({row.verbs})" if row.requests else "0"
         moved = (f"{row.down / 1000:,.1f}", f"{row.up / 1000:,.1f}")
-        more = [f"{row.extra[name]:,.0f}" if name in row.extra else "" for name in extras]
+        more = [_extra(row.extra[name]) if name in row.extra else "" for name in extras]
         dollars = f"{row.dollars * 1e6:,.2f}"
         cells = [row.operation, f"{row.at:,.0f}", asked, f"{row.rounds:,}", *moved, f"{row.ms:,.1f}", dollars, *more]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def _extra(value: float) -> str:
+    return f"{value:,.2f}" if value < 10 else f"{value:,.0f}"
 
 
 def _first(table: Table, row: Row) -> int:

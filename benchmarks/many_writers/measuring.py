@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from benchmarks.many_writers.machines import Machine, Region, WriterEc2, WriterStore
@@ -96,7 +97,7 @@ def measure(lock: str, writers: int, seconds: float, seed: str = "1") -> Result:
         world.run()
         prepared.result()
         ends_at = world.now + seconds
-        tasks: list[Task] = [world.spawn(lambda number=number: write(number)) for number in range(writers)]  # type: ignore[misc]
+        tasks: list[Task] = [world.spawn(partial(write, number)) for number in range(writers)]
         world.run()
         for task in tasks:
             task.result()
@@ -113,7 +114,7 @@ def _turns(turns: Turns) -> Iterator[None]:
 
 
 def _settings(lock: str) -> Settings:
-    return Settings(store="file:///unused", lock=lock, log_level="error", temp_dir=tempfile.gettempdir())  # type: ignore[arg-type]
+    return Settings(store="file:///unused", lock=lock, log_level="error", temp_dir=tempfile.gettempdir())
 
 
 def _request(query: str) -> Request:

@@ -43,7 +43,6 @@ PEERS = (
     Peer("sqlite-s3vfs", "s3vfs", "blocks"),
     Peer("sqlite-s3-query", "s3query", "versioned", cannot=READS_ONLY),
     Peer("Litestream VFS", "litestream", "log", variables=LITESTREAM),
-    Peer("graft", "graft", "log"),
     Peer("sldb, none", "ours", "log", "none", OWN),
     Peer("sldb, s3", "ours", "log", "s3", OWN, AS_NONE),
     Peer("sldb, security-group", "ours", "log", "security-group", OWN, AS_NONE),

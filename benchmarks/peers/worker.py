@@ -37,9 +37,9 @@ def _now() -> tuple[float, float]:
     return time.perf_counter(), time.process_time()
 
 
-def _report(part: str, began: tuple[float, float], rows: object) -> None:
+def _report(part: str, began: tuple[float, float], rows: list[tuple[object, ...]] | None) -> None:
     ended, processor = _now()
-    shown = repr([tuple(row) for row in rows or ()])  # type: ignore[attr-defined]
+    shown = repr([tuple(row) for row in rows or ()])
     fields = ("part", part, began[0], ended, processor - began[1], _peak_kb(), shown)
     print("\t".join(map(str, fields)), flush=True)
 

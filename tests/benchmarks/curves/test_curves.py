@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.curves import containers, databases, messages
+from benchmarks.curves import containers, databases, messages, queue
 from benchmarks.curves.figures import Table, row_of
 from benchmarks.curves.report import lines_of, plots, write
 from benchmarks.simulated_s3 import Asked, Figures
@@ -25,6 +25,14 @@ def test_containers_ask_once_for_each_read() -> None:
 
 def test_small_messages_take_no_request_of_their_own() -> None:
     assert {row.requests for row in messages.table(1, 10).rows} == {1}
+
+
+def test_a_batch_of_a_queue_is_one_transaction() -> None:
+    rows = [*queue.batches(1, 3).rows, *queue.messages(2).rows]
+    assert {row.requests for row in rows} == {2}
+    assert [row.extra["$ per million messages"] * count for row, count in zip(rows, (1, 3, 10), strict=True)] == [
+        pytest.approx(row.dollars * 1e6) for row in rows
+    ]
 
 
 def test_idle_databases_are_asked_for_in_an_hour_and_in_a_minute() -> None:
