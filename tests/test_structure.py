@@ -34,6 +34,7 @@ LONG_FUNCTIONS = {
 # Modules that no test imports: they are tested by the commands, requests or calls that reach them.
 # Test file → modules; a package stands for all in it.
 TESTED_IN = {
+    "tests/sldb/sqlalchemy/test_dialect.py": ("sldb.sqlalchemy.module",),
     "tests/sldb/dbapi/test_transactions.py": ("sldb.dbapi.executor", "sldb.dbapi.session"),
     "tests/sldb/deploy/operation/test_alarms_deployed.py": (
         "sldb.deploy.checks.operation",
