@@ -45,7 +45,7 @@ demo: $(VENV)/.has-emulator ## an AWS on this machine, sldb deployed to it, and 
 # What takes long has the marker `long`, and a step of its own.
 test: $(VENV)/.has-dev ## the tests; some: TESTS="tests/sldb/render -k caret"; those that a change touches: ONLY=changed
 ifeq ($(ONLY),changed)
-	@touched=$$(BASE=$(BASE) $(BIN)/python -m tests.changed) && \
+	@touched=$$(BASE=$(BASE) $(BIN)/python -m tests.running.changed) && \
 	if [ -n "$$touched" ]; then $(PYTEST) $$touched; else echo "the change touches no test"; fi
 else
 	$(PYTEST) -m "not long" $(TESTS)

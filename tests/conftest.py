@@ -30,7 +30,8 @@ from hypothesis import HealthCheck, settings
 
 from lambda_handlers.settings import Credentials, Settings
 from lambda_handlers.store.protocol import ObjectStore
-from tests.sampling import mark_all_but_samples
+from tests.running.sampling import mark_all_but_samples
+from tests.running.scheduling import Scheduling, put_slow_first
 
 # How long one example takes depends on the machine; that nothing hangs is pytest-timeout's to see.
 _UNTIMED = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
@@ -117,13 +118,6 @@ if threading.current_thread() is threading.main_thread() and signal.getsignal(si
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# The files with the slowest tests begin: at the end, one worker would wait for the other.
-SLOW = (
-    *("tests/test_end_to_end.py", "tests/test_stacks_end_to_end.py", "tests/test_transfer_end_to_end.py"),
-    *("tests/simulation/", "tests/chaos/", "tests/oracles/", "tests/sldb/deploy/", "tests/sldb/doctor/"),
-)
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Leave the modules and tests to no search for garbage: they stay to the end, and it would pass them again and
@@ -141,7 +135,12 @@ def pytest_collection() -> Generator[None, object, object]:
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     mark_all_but_samples(items)
-    items.sort(key=lambda item: not item.nodeid.startswith(SLOW))  # stable: within a file the order stays
+    put_slow_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)  # without the plugin there are no workers
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
+    return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ def _() -> list[Patch]:
     return [patch.object(commit, "_is_mine", lambda store, key, node_id, doubt: isinstance(doubt, AlreadyExists))]
 
 
-@bug("what is at the key counts as another's", 1000, looks_from=240)
+@bug("what is at the key counts as another's", 1000, looks_from=280)
 def _() -> list[Patch]:
     def is_mine(store: Any, key: str, node_id: int, doubt: StoreError) -> bool:
         if isinstance(doubt, AlreadyExists):
@@ -63,7 +63,7 @@ def _when_unanswered(instead: Callable[[Unavailable], None]) -> list[Patch]:
     return [patch.object(replica, "create_transaction", create_transaction)]
 
 
-@bug("no answer to the create counts as failure", 100)
+@bug("no answer to the create counts as failure", 100, looks_from=20)
 def _() -> list[Patch]:
     def fail(error: Unavailable) -> None:
         raise store_error(error, applied="no")
@@ -100,7 +100,7 @@ class _Rebase(Exception):
     pass
 
 
-@bug("the pages of a lost race stay in the cache", 100)
+@bug("the pages of a lost race stay in the cache", 100, looks_from=10)
 def _() -> list[Patch]:
     def commit_eagerly(self: Replica, changes: PageChanges, *more: Any, **named: Any) -> int:
         for pgno, page in changes.pages():
@@ -134,7 +134,7 @@ def _() -> list[Patch]:
 # What is read back
 
 
-@bug("a read-back that shows nothing counts as another's", 200, looks_from=60)
+@bug("a read-back that shows nothing counts as another's", 200, looks_from=68)
 def _() -> list[Patch]:
     def whose(body: bytes, key: str, ours: Header) -> Any:
         found = real(body, key, ours)
@@ -144,7 +144,7 @@ def _() -> list[Patch]:
     return [patch.object(commit, "_whose_whole", whose)]
 
 
-@bug("a read-back that is damaged is an error, and nothing was applied", 200, looks_from=60)
+@bug("a read-back that is damaged is an error, and nothing was applied", 200, looks_from=68)
 def _() -> list[Patch]:
     def unclear(key: str, is_damaged: bool) -> SldbError:
         return SldbError("corrupt", f"{key}: it is damaged", key=key, applied="no")
@@ -152,6 +152,6 @@ def _() -> list[Patch]:
     return [patch.object(commit, "READINGS", 1), patch.object(commit, "_unclear", unclear)]
 
 
-@bug("a create that is refused was not applied", 500, looks_from=300)
+@bug("a create that is refused was not applied", 500, looks_from=330)
 def _() -> list[Patch]:
     return [patch.object(commit, "_is_mine_although_refused", lambda store, key, ours, refusal: False)]

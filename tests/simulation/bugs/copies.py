@@ -34,7 +34,7 @@ def _() -> list[Patch]:
     return [patch.object(Decoder, "_check_end", lambda self: self._source.rest() and None)]
 
 
-@bug("a name without a first transaction is free", 1000, looks_from=620)
+@bug("a name without a first transaction is free", 1000, looks_from=660)
 def _() -> list[Patch]:
     def copy(context: Any, listing: Any, target: str, txid: int, verified: Any) -> Any:
         there = clone.list_files(context.store, target)
@@ -56,7 +56,7 @@ def _() -> list[Patch]:
     return [patch.object(clone._Clone, "run", run)]
 
 
-@bug("a page is believed whatever its checksum", 1000, looks_from=490)
+@bug("a page is believed whatever its checksum", 1000, looks_from=498)
 def _() -> list[Patch]:
     def frames(self: PageMap, data: bytes, first: int, last: int, key: str) -> Any:
         return decode_frames(data, self.page_size, key)

@@ -23,7 +23,7 @@ BUGS: list[Bug] = []
 bug = partial(add_to, BUGS)
 
 
-@bug("a copy is current for ever if the next transaction is not there", 100, looks_from=30)
+@bug("a copy is current for ever if the next transaction is not there", 100, looks_from=33)
 def _() -> list[Patch]:
     def is_fresh(known_at: float, now: float) -> bool:
         return known_at > float("-inf")

@@ -10,8 +10,6 @@ from tests.simulation.histories.outcome import Outcome
 from tests.simulation.histories.plan import Plan
 from tests.simulation.histories.run import run
 
-HISTORIES_AT_ONCE = 100  # in one test
-
 
 def outcome_of(which: Plan | int | str, left_out: Collection[str] = ()) -> Outcome:
     """Run and check a plan, or the plan of a seed."""

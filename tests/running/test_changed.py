@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.changed import imports, touched
+from tests.running.changed import imports, touched
 
 TESTS = {
     "tests/sldb/render/test_caret.py": {"sldb.render.caret"},

@@ -12,9 +12,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.sampling import Combination, sample
+from tests.running.sampling import Combination, sample
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SIZES = st.lists(st.integers(1, 6), min_size=1, max_size=3)
 
 
@@ -54,7 +54,7 @@ def test_parameters_without_a_product_are_all_chosen() -> None:
 FILES = {
     "conftest.py": """
 import pytest
-from tests.sampling import mark_all_but_samples
+from tests.running.sampling import mark_all_but_samples
 def pytest_configure(config): [config.addinivalue_line("markers", name) for name in ("sampled", "long")]
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items): mark_all_but_samples(items)
