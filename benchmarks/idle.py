@@ -12,11 +12,12 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from obstore.store import MemoryStore
 
 from benchmarks.workload import container, run, show
-from lambda_handlers.aws.ec2 import SecurityGroup
+from lambda_handlers.aws.ec2 import Ec2, SecurityGroup
 from lambda_handlers.deadlock_fix import free_locks
 from lambda_handlers.host import Host
 from lambda_handlers.locks.none import NoLock
@@ -97,7 +98,7 @@ def _lock(kind: str, store: MeteredStore, host: Host, ec2: CountingEc2) -> Write
     if kind == "s3":
         return ObjectLock(store, host, **times)
     if kind == "security-group":
-        return SecurityGroupLock(ec2, host, stack="idle", vpc_id="vpc-1", **times)  # type: ignore[arg-type]  # all that is asked
+        return SecurityGroupLock(cast("Ec2", ec2), host, stack="idle", vpc_id="vpc-1", **times)
     return NoLock(host)
 
 

@@ -326,9 +326,9 @@ REMOVAL = (
         "no floor for what makes it needless",
         "4",
         "lambda_handlers/storage/upkeep/retention.py",
-        "    found = {**dict(_covered(settled)), **dict(_below(base, settled))}",
+        "    found = {**dict(_between_snapshots(base, settled)), **dict(_covered(settled)), **dict(_below(base, settled))}",
         "    covered = {name: why for name, why in _covered(written_at) if name in settled}\n"
-        "    found = {**covered, **dict(_below(base, settled))}",
+        "    found = {**dict(_between_snapshots(base, settled)), **covered, **dict(_below(base, settled))}",
         (
             "tests/lambda_handlers/storage/upkeep/test_retention.py::test_a_merge_stays_as_long_as_what_covers_it_is_young",
         ),
@@ -344,11 +344,27 @@ REMOVAL = (
         ),
     ),
     Mutant(
+        "all files between two snapshots go",
+        "4",
+        "lambda_handlers/storage/upkeep/retention.py",
+        "        if name.level and 0 < at < len(kept) and kept[at] - kept[at - 1] <= CLOSE_TXIDS and name != found[kept[at]]:",
+        "        if name.level and 0 < at < len(kept) and name != found[kept[at]]:",
+        ("tests/lambda_handlers/storage/upkeep/test_retention.py::test_far_snapshots_keep_what_is_between_them",),
+    ),
+    Mutant(
+        "a file between snapshots goes although nothing else leads to its end",
+        "4",
+        "lambda_handlers/storage/upkeep/removal.py",
+        "        return transaction(txid) in self._listing.written_at or self._last.get(txid) is not None",
+        "        return True",
+        (REMOVAL_TESTS + "test_between_snapshots_a_file_stays_if_its_last_transaction_has_none",),
+    ),
+    Mutant(
         "what nothing covers goes",
         "4",
         "lambda_handlers/storage/upkeep/retention.py",
-        "        cover = next((other for other in compacted if _covers(other, name)), None)",
-        "        cover = next((other for other in compacted if other != name), None)",
+        "        if cover is not None and _covers(cover, name):",
+        "        if cover is not None:",
         ("tests/lambda_handlers/storage/upkeep/test_retention.py",),
     ),
     Mutant(

@@ -138,8 +138,9 @@ class Removal:
             self._last[txid] = None if date == _UNKNOWN else date
 
     def _has_last(self, name: LtxName) -> bool:
-        """Return True if the last transaction of a file has a file of its own, or was looked for in the LIST."""
-        return self._last.get(name.max_txid, 0.0) is not None
+        """Return True if the last transaction of a file has a file of its own."""
+        txid = name.max_txid
+        return transaction(txid) in self._listing.written_at or self._last.get(txid) is not None
 
     def _mark(self, has_old_base: bool) -> set[LtxName]:
         """Return the mark of a copy, once there is a confirmed base older than the retention period beside it. The mark

@@ -18,7 +18,7 @@ from lambda_handlers.log import Log
 from lambda_handlers.storage.log import chain
 from lambda_handlers.storage.log.keys import LtxName, snapshot, transaction
 from lambda_handlers.storage.log.ltx import Header
-from lambda_handlers.storage.log.partial_listing import END, has_run
+from lambda_handlers.storage.log.partial_listing import END, WHOLE, has_run
 from lambda_handlers.storage.upkeep import retention
 from lambda_handlers.storage.upkeep.removal import MAX_DELETES, MAX_LOOKUPS, Listing, Removal
 from lambda_handlers.storage.upkeep.retention import FLOOR_SECONDS
@@ -255,6 +255,14 @@ def test_a_fold_stays_if_its_last_transaction_has_no_file() -> None:
     assert remove(Store(written), shown, FLOOR_SECONDS) == {transaction(1)}
     whole = written | {transaction(txid): NOW - DAY for txid in range(51, 61)}
     assert remove(Store(whole), shown, FLOOR_SECONDS) == {transaction(1), fold}
+
+
+@pytest.mark.parametrize("listed", [WHOLE, ((0, 2), (80, END))], ids=["whole", "part"])
+def test_between_snapshots_a_file_stays_if_its_last_transaction_has_none(listed: Runs) -> None:
+    files = {snapshot(50), LtxName(1, 51, 60), LtxName(1, 61, 70), snapshot(75), snapshot(90)}
+    written = dict.fromkeys([*files, *map(transaction, (1, *range(61, 91)))], NOW - DAY)
+    shown = listing(part_of(written, listed), listed=listed)
+    assert remove(Store(written), shown, 9 * DAY) == {LtxName(1, 61, 70), snapshot(75)}
 
 
 # By hand

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers.storage.log import chain
-from lambda_handlers.storage.log.keys import LtxName, snapshot, transaction
+from lambda_handlers.storage.log.keys import SNAPSHOT_LEVEL, LtxName, snapshot, transaction
+from lambda_handlers.storage.upkeep import retention
 from lambda_handlers.storage.upkeep.retention import (
     FLOOR_SECONDS,
     needed_base,
@@ -83,6 +86,42 @@ def test_a_snapshot_lets_go_of_what_waits_for_it(written: dict[LtxName, float], 
     if waits_for_snapshot(written, NOW, retention):
         later = NOW + max(retention, FLOOR_SECONDS) + 1
         assert reasons(written | {snapshot(newest): NOW}, later, retention)
+
+
+@given(logs(), st.integers(0, 3 * DAY), st.integers(1, 12))
+def test_between_close_snapshots_level_0_leads_on(written: dict[LtxName, float], retained: int, close: int) -> None:
+    """Every transaction of the period stays readable, by so many files at most, or by those of before."""
+    with patch.object(retention, "CLOSE_TXIDS", close):
+        left = written.keys() - set(reasons(written, NOW, retained))
+    for name, moment in written.items():
+        if name.level == 0 and moment > NOW - retained:
+            plan = chain.plan(left, 0, name.max_txid)
+            assert plan.reach == name.max_txid
+            assert len(plan.files) <= max(len(chain.plan(written, 0, name.max_txid).files), 1 + close)
+
+
+def test_a_small_database_keeps_few_files_above_level_0() -> None:
+    """A write a second, a snapshot with each minute's pass, a fold with each sixteenth write."""
+    written = {transaction(txid): NOW - 50_000.0 + txid for txid in range(1, 20_001)}
+    written |= {LtxName(1, txid - 15, txid): written[transaction(txid)] for txid in range(16, 20_001, 16)}
+    written |= {snapshot(txid): written[transaction(txid)] for txid in range(60, 20_001, 60)}
+    gone = reasons(written, NOW, 30 * DAY)
+    left = {name for name in written if name.level} - gone.keys()
+    folds = {name for name in left if name.level != SNAPSHOT_LEVEL}
+    assert not [name for name in folds if 64 < name.max_txid <= 19_980]
+    assert len(left) <= 20_000 / 64 + 5
+    assert max(written[why] for why in gone.values()) == written[snapshot(19_980)]
+    again = {name: at for name, at in written.items() if name not in gone}
+    assert reasons(again, NOW, 30 * DAY) == {}
+
+
+def test_far_snapshots_keep_what_is_between_them() -> None:
+    written = {transaction(txid): NOW - DAY for txid in range(1, 300)}
+    files = {snapshot(10), snapshot(139), LtxName(1, 17, 32), LtxName(2, 33, 120)}
+    assert reasons(written | dict.fromkeys(files, NOW - DAY), NOW, 30 * DAY) == {}
+    files |= {snapshot(60)}
+    found = reasons(written | dict.fromkeys(files, NOW - DAY), NOW, 30 * DAY)
+    assert found == {LtxName(1, 17, 32): snapshot(60), LtxName(2, 33, 120): snapshot(139)}
 
 
 def test_the_base_that_is_needed_is_the_newest_before_the_period() -> None:
