@@ -30,6 +30,7 @@ from hypothesis import HealthCheck, settings
 
 from lambda_handlers.settings import Credentials, Settings
 from lambda_handlers.store.protocol import ObjectStore
+from tests.running.certificates import trust
 from tests.running.sampling import mark_all_but_samples
 from tests.running.scheduling import Scheduling, put_slow_first
 
@@ -141,6 +142,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(optionalhook=True)  # without the plugin there are no workers
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
     return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(tryfirst=True)  # before fixtures
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    trust(system=item.get_closest_marker("network") is not None)
 
 
 @pytest.fixture(scope="session")
