@@ -2,7 +2,7 @@
 
 The lock is for fairness: the create of the transaction decides. So the statements need not wait for it; only the commit
 does (`hold`). If the lock had to be waited for, there was another writer, and the statements run again on what that one
-left.
+left, while the lock, once it is free, is being taken.
 
 Whatever ends the request gives the lock back (`end`), also while it is still being taken: a process that is frozen
 after its reply would leave a lock that comes later to its age. An error of the lock that the request did not come to is
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from lambda_handlers.host import Call, Host
+from lambda_handlers.locks.line import IsFree, Place
 from lambda_handlers.locks.protocol import Sleep
 from lambda_handlers.shared.lock_holder import Holder
 from lambda_handlers.storage.commit import Conflict
@@ -37,16 +38,23 @@ class LockTaking:
         self, host: Host, acquire: Acquire, release: Callable[[str], None], sleep: Sleep, report: Report
     ) -> None:
         """Begin to take the lock. `release` and `report` raise nothing; `sleep` ends a wait by an SldbError."""
+        self._host = host
+        self._acquire = acquire
         self._release = release
         self._report = report
         self._sleep = sleep
+        self._place = Place(host, self._pause, tells=True)
         self._has_waited = self._is_over = False
-        self._call: Call = host.start(lambda: acquire(self._pause))
+        self._call = self._begin()
 
     def hold(self) -> None:
-        """Return once the lock is taken. Raises Waited, once, if that took a wait; SldbError `lock_timeout`,
-        `store_error` or `cancelled`."""
-        self._call.result()
+        """Return once the lock is taken. Raises Waited after a wait: as soon as the lock is free, if the lock tells it,
+        and is taken while the statements run again. Raises SldbError `lock_timeout`, `store_error` or `cancelled`."""
+        try:
+            self._call.result()
+        except IsFree:
+            self._call = self._begin()
+            self._has_waited = True
         if self._has_waited:
             self._has_waited = False
             raise Waited("another writer had the lock")
@@ -56,7 +64,7 @@ class LockTaking:
         self._is_over = True
         try:
             holder: Holder = self._call.result()
-        except SldbError:  # it was not taken; `hold` has raised it, if the request came so far
+        except (IsFree, SldbError):  # it was not taken; `hold` has raised it, if the request came so far
             return None
         except Exception as error:  # noqa: BLE001 - a bug, which must not deny a transaction that was committed
             self._report(error)
@@ -68,6 +76,9 @@ class LockTaking:
         self._is_over = True
         if self._call.wait(GIVE_UP_SECONDS) and (holder := self.end()):
             self._release(holder.lock_id)
+
+    def _begin(self) -> Call:
+        return self._host.start(lambda: self._acquire(self._place))
 
     def _pause(self, seconds: float) -> None:
         self._has_waited = True

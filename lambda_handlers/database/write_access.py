@@ -124,8 +124,8 @@ class WriteAccess:
         self._turns.announce(self._replica, deadline, MAX_SECONDS)
 
     def _repeat(self, attempt: Callable[[], T], deadline: Deadline, patience: Patience, stats: dict[str, Any]) -> T:
-        replica, lost_races = self._replica, 0
-        for number in range(COMMIT_ATTEMPTS):
+        replica, lost_races, attempts = self._replica, 0, 0
+        while attempts < COMMIT_ATTEMPTS:
             before, started = replica.txid, self._host.now()
             try:
                 return attempt()
@@ -134,8 +134,9 @@ class WriteAccess:
             took = self._host.now() - started
             if lost.is_lost_race:
                 stats["conflicts"] = stats.get("conflicts", 0) + 1
-                self._back_off(number, deadline)
-            replica.refresh(deadline=deadline.at)
+                self._back_off(attempts, deadline)
+                attempts += 1
+            replica.refresh(deadline=deadline.at, has_news=True)
             self._turns.give_way(replica, deadline)
             lost_races += replica.txid > before
             if patience.is_over(lost_races, took):

@@ -20,6 +20,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from lambda_handlers.host import Host
+from lambda_handlers.locks.line import LEAVE_SECONDS, Place, place_of
 from lambda_handlers.locks.protocol import Sleep, Sweep
 from lambda_handlers.locks.waiting import backoff, lock_timeout, sleep_within, spread, unlock_hint
 from lambda_handlers.shared.dataclasses import dataclass
@@ -45,6 +46,7 @@ from lambda_handlers.store.protocol import (
 from lambda_handlers.store_clock import StoreClock
 from lambda_handlers.wire import SldbError
 
+FRONT_SECONDS = 0.02  # the first pause of a writer whose turn is near
 POLL_SECONDS = 0.25  # at most, between polls: they are plain reads, which no quota limits
 AGAIN_SECONDS = 0.02  # after a lost race, when the lock is free again
 MAX_ATTEMPTS = 6  # requests in a row that the store refused or did not answer (it has its own retries below that)
@@ -57,6 +59,7 @@ class _Seen:
     etag: str | None = None  # None: there is no such object
     holder: Holder | None = None  # None: the lock is free
     released: str = ""  # nonce of the last holder, where it was released
+    waited: float = 0.0  # seconds: how long the holder, or the last one, had waited
 
     def is_held_as(self, lock_id: str) -> bool:
         return self.holder is not None and self.holder.lock_id == lock_id
@@ -82,22 +85,23 @@ class ObjectLock:
         self.freed_stale = 0
 
     def acquire(self, database: str, deadline: float, doing: str, sleep: Sleep | None = None) -> Holder:
-        host, nonce, failures = self._host, self._host.nonce(), 0
-        seen = _Seen()
+        host, place, failures = self._host, place_of(self._host, sleep), 0
+        seen, nonce = _Seen(), place.nonce
         while True:
             try:
-                seen = self._try(database, nonce, doing)
+                seen = self._try(database, doing, place)
                 if seen.holder and seen.holder.owner == nonce:
                     return seen.holder
                 failures = 0
-                pause = spread(host, self._poll_seconds if seen.holder else AGAIN_SECONDS)
+                pause = self._pause(seen, place)
             except StoreError as error:
                 failures += 1
+                place.tell_no_more()
                 if failures == MAX_ATTEMPTS or isinstance(error, Refused):
                     raise _failure(error) from error
                 pause = backoff(host, failures)
             try:
-                has_time = sleep_within(host, pause, deadline, sleep)
+                has_time = sleep_within(host, pause, deadline, place)
             except SldbError:
                 self._give_back(database, nonce)
                 raise
@@ -168,15 +172,23 @@ class ObjectLock:
     def _is_old(self, written_at: float) -> bool:
         return abs(self._host.now() - written_at) > self._max_age_seconds
 
-    def _try(self, database: str, nonce: str, doing: str) -> _Seen:
-        """Take the lock if it is free or past its age; return its content afterwards."""
+    def _pause(self, seen: _Seen, place: Place) -> float:
+        if seen.holder:
+            return place.pause_for(seen.holder.lock_id, seen.waited, FRONT_SECONDS, self._poll_seconds)
+        return spread(self._host, LEAVE_SECONDS if place.has_left(seen.etag) else AGAIN_SECONDS)
+
+    def _try(self, database: str, doing: str, place: Place) -> _Seen:
+        """Take the lock if it is free, and not to be left to others, or past its age; return its content afterwards."""
         seen = self._last.pop(database, None)
-        if seen is None or seen.holder:
+        if seen is None or seen.holder or place.has_left(seen.etag):
             seen = self._read(database)
         now = self._host.now()
         if seen.holder and not seen.holder.is_expired(now, self._max_age_seconds):
             return self._remember(database, seen)
-        mine = Holder(nonce, database, nonce, now, doing)
+        if not seen.holder and seen.etag and place.leaves(seen.etag, seen.waited):
+            return self._remember(database, seen)
+        self._tell_free(database, seen, place)
+        mine = Holder(place.nonce, database, place.nonce, now, doing, waited_seconds=place.waited)
         try:
             etag = self._write(database, encode_held(mine), seen.etag)
         except (AlreadyExists, PreconditionFailed, NotFound):
@@ -188,7 +200,13 @@ class ObjectLock:
             return self._remember(database, seen)
         self.freed_stale += seen.holder is not None
         self._ask_for_time(database, now)
-        return self._remember(database, _Seen(etag, mine))
+        return self._remember(database, _Seen(etag, mine, waited=mine.waited_seconds))
+
+    def _tell_free(self, database: str, seen: _Seen, place: Place) -> None:
+        """Raise IsFree if the place tells it; its next try finds what was seen."""
+        self._remember(database, seen)
+        place.tell_free()
+        del self._last[database]
 
     def _give_back(self, database: str, nonce: str) -> None:
         """Release the lock if a try without an answer has taken it. If that fails, its age frees it."""
@@ -199,12 +217,13 @@ class ObjectLock:
 
     def _free(self, database: str, lock_id: str, etag: str | None) -> bool:
         """Release the object; False if it has changed since."""
-        self._last.pop(database, None)
+        last = self._last.pop(database, None)
+        waited = last.waited if last else 0.0
         try:
-            etag = self._write(database, encode_released(lock_id, database, self._host.now()), etag)
+            etag = self._write(database, encode_released(lock_id, database, self._host.now(), waited), etag)
         except (AlreadyExists, PreconditionFailed, NotFound):
             return False
-        self._remember(database, _Seen(etag, None, lock_id))
+        self._remember(database, _Seen(etag, None, lock_id, waited))
         return True
 
     def _write(self, database: str, body: bytes, etag: str | None) -> str:
@@ -248,7 +267,7 @@ def _decode(body: bytes, etag: str, database: str) -> _Seen | None:
     lock = decode_object(database, body)
     if lock is None or (lock.holder and lock.holder.created_at is None):
         return None
-    return _Seen(etag, lock.holder, lock.released)
+    return _Seen(etag, lock.holder, lock.released, lock.waited_seconds)
 
 
 def _failure(error: StoreError) -> SldbError:

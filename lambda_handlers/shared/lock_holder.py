@@ -21,7 +21,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lambda_handlers.shared.dataclasses import dataclass
+from lambda_handlers.shared.dataclasses import dataclass, field
 from lambda_handlers.shared.patterns import pattern
 from lambda_handlers.shared.sealed_json import seal, unseal
 
@@ -45,6 +45,7 @@ class Holder:
     created_at: float | None  # unix seconds, by the holder's clock; None where the lock does not say
     doing: str = ""  # the purpose, such as "INSERT users"; never a value
     etag: str | None = None  # of a lock object, where its reader needs it to free the lock
+    waited_seconds: float = field(default=0.0, compare=False)  # for the lock, while others had it: see locks.line
 
     def age_seconds(self, now: float) -> float | None:
         return None if self.created_at is None else max(0.0, now - self.created_at)
@@ -72,6 +73,7 @@ class LockObject:
 
     holder: Holder | None = None  # None: the lock is free
     released: str = ""  # id of the last lock, if its writer released it
+    waited_seconds: float = 0.0  # of the holder, or of the last one
 
 
 def group_name(stack: str, database: str) -> str:
@@ -149,11 +151,12 @@ def encode_held(holder: Holder) -> bytes:
         "created_at": holder.created_at,
         "doing": holder.doing,
         "database": holder.database,
+        **_waited(holder.waited_seconds),
     }
     return seal(fields, lock_key(holder.database))
 
 
-def encode_released(lock_id: str, database: str, now: float) -> bytes:
+def encode_released(lock_id: str, database: str, now: float, waited_seconds: float = 0.0) -> bytes:
     """Return the lock object after this lock, freed at `now` (unix seconds)."""
     fields = {
         "version": OBJECT_VERSION,
@@ -161,6 +164,7 @@ def encode_released(lock_id: str, database: str, now: float) -> bytes:
         "released": lock_id,
         "released_at": now,
         "database": database,
+        **_waited(waited_seconds),
     }
     return seal(fields, lock_key(database))
 
@@ -170,19 +174,29 @@ def decode_object(database: str, body: bytes, etag: str | None = None) -> LockOb
     free."""
     fields = unseal(body, lock_key(database)) or {}
     owner = fields.get("owner")
+    waited = _waited_in(fields)
     if owner is None and "released" in fields:
-        return LockObject(released=str(fields["released"]))
+        return LockObject(released=str(fields["released"]), waited_seconds=waited)
     if not isinstance(owner, str) or not owner:
         return None
     created_at = fields.get("created_at")
     known_at = _seconds(created_at) if isinstance(created_at, (int, float)) else None
-    return LockObject(Holder(owner, database, owner, known_at, str(fields.get("doing", "")), etag))
+    holder = Holder(owner, database, owner, known_at, str(fields.get("doing", "")), etag, waited)
+    return LockObject(holder, waited_seconds=waited)
 
 
 def _database_in(name: str, stack: str | None) -> str:
     """Return the database in a group's name; empty where its stack is not known."""
     own = f"{GROUP_PREFIX}{stack}"
     return name[len(own) + 1 :] if stack and name.startswith((f"{own}-", f"{own}.")) else ""
+
+
+def _waited(seconds: float) -> dict[str, float]:
+    return {"waited": round(seconds, 3)} if seconds > 0 else {}
+
+
+def _waited_in(fields: Mapping[str, object]) -> float:
+    return max(0.0, _seconds(fields.get("waited")) or 0.0)
 
 
 def _seconds(text: object) -> float | None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 PROBES_BEFORE_CATCHING_UP = PROBES_AT_ONCE - 1  # a copy further behind reads fewer files by way of the head
 PROBES_BESIDE_HEAD = HEAD_EVERY  # with the files of a head: after so many transactions there is another one
+MAX_EXPECTED = HEAD_EVERY + 2  # if more transactions are expected, the head has most of them
 PROBES_BESIDE_LIST = HEAD_EVERY - 1  # with the files of an old head and the LIST, which shows if there are more
 EMPTY_LISTS = 3  # one after the other, before a database counts as absent
 
@@ -56,23 +57,31 @@ class LogFollower:
         self._freshness = pages.freshness
         self._probes = Probes(store, host, pages.database)
         self._deadline = float("inf")  # unix seconds, of the request that the log is followed for
+        self._looked_at = float("inf")  # unix seconds, lately
+        self._news_a_second = 0.0  # transactions that came before that
 
     # To the newest transaction
 
-    def follow(self, now: float, deadline: float) -> None:
-        """Bring the copy to the newest transaction; `now`, `deadline`: unix seconds. Raises StoreError, SldbError, or
-        NotMapped for a file too large to read until the deadline."""
+    def follow(self, now: float, deadline: float, has_news: bool = False) -> None:
+        """Bring the copy to the newest transaction; `now`, `deadline`: unix seconds. `has_news`: other writers have
+        committed. Raises StoreError, SldbError, or NotMapped for a file too large to read until the deadline."""
         self._deadline = deadline
+        before = self._pages.txid
+        seconds = max(0.0, now - self._looked_at)
         try:
-            self._follow(now)
+            self._follow(now, 2 + int(self._news_a_second * seconds) if has_news else 1)
         finally:
             self._probes.settle()
+        self._looked_at = now
+        if before and seconds:
+            self._news_a_second += ((self._pages.txid - before) / seconds - self._news_a_second) / 2
 
-    def _follow(self, now: float) -> None:
+    def _follow(self, now: float, expected: int) -> None:
+        """Do so; request as many transactions first as are expected, the one that is not there among them."""
         if self._pages.wants_reopening:
             self._reopen()
         # An empty name may have become a copy of another database: its files begin at any transaction.
-        if self._pages.txid and self._freshness.is_known(now) and self._probe():
+        if self._pages.txid and self._freshness.is_known(now) and self._probe(expected):
             return
         has_slept = self._pages.txid and not self._is_believable()
         if not has_slept and self._follow_head(now):
@@ -98,7 +107,7 @@ class LogFollower:
         """Follow the log transaction by transaction, requesting twice as many each time. Returns False if the copy is
         too far behind for it, or was paused. `step`: how many to request first."""
         requested, at_once = 0, step
-        while requested <= PROBES_BEFORE_CATCHING_UP:
+        while step <= MAX_EXPECTED and requested <= PROBES_BEFORE_CATCHING_UP:
             for call in [self._probes.request(self._pages.txid + number) for number in range(1, at_once + 1)]:
                 body = call.result()
                 if body is None or not self._is_believable():

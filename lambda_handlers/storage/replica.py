@@ -145,9 +145,10 @@ class Replica:
         """Remove the local file."""
         self._pages.close()
 
-    def refresh(self, max_staleness: float = 0.0, deadline: float = float("inf")) -> None:
-        """Bring the copy to the newest transaction, unless it was checked within `max_staleness` seconds. Raises
-        SldbError, or NotMapped for a file too large to read until `deadline` (unix seconds)."""
+    def refresh(self, max_staleness: float = 0.0, deadline: float = float("inf"), *, has_news: bool = False) -> None:
+        """Bring the copy to the newest transaction, unless it was checked within `max_staleness` seconds. `has_news`:
+        other writers are known to have committed. Raises SldbError, or NotMapped for a file too large to read until
+        `deadline` (unix seconds)."""
         now = self._host.now()
         age = now - self._freshness.checked_at
         if max_staleness > 0 and 0 <= age <= max_staleness and not self._pages.must_reopen:
@@ -155,7 +156,7 @@ class Replica:
         self.cancel_prefetch()
         self._publisher.finish()
         try:
-            self._follower.follow(now, deadline)
+            self._follower.follow(now, deadline, has_news)
         except StoreError as error:
             raise store_error(error) from error
         self._freshness.note_check(now)

@@ -129,8 +129,8 @@ AGE = (
         "a copy of any age is probed",
         "5",
         LOG + "log_follower.py",
-        "        if self._pages.txid and self._freshness.is_known(now) and self._probe():",
-        "        if self._pages.txid and self._probe():",
+        "        if self._pages.txid and self._freshness.is_known(now) and self._probe(expected):",
+        "        if self._pages.txid and self._probe(expected):",
         (STORAGE + "test_freshness.py::test_half_the_floor_after_the_last_list_it_lists_again",),
     ),
     Mutant(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lambda_handlers.database.write_access import COMMIT_ATTEMPTS
 from lambda_handlers.host import Host, InThread
 from lambda_handlers.service import Service
 from lambda_handlers.shared.lock_holder import Holder
@@ -160,6 +161,58 @@ def test_who_waited_for_the_lock_runs_again_on_what_the_holder_left(world):
     reply = run(world.service, "UPDATE t SET b = b + 1 RETURNING b")
     assert (reply.txid, reply.rows, reply.stats.get("conflicts", 0)) == (4, [(51,), (51,)], 0)
     assert world.store.verbs().count("create") == 2  # the transaction, and the head that is due with every fourth
+
+
+def test_the_statements_run_again_while_a_lock_that_is_free_is_taken():
+    """The lock waits for the second run, and would wait for ever if that waited for the lock."""
+    world, ran_again = World(ImmediateCall), threading.Event()
+    world.host = replace(Host(), start=InThread)
+    service = world.container()
+    run(service, "SELECT 1")
+    world.forget()
+    real, tries = world.lock.acquire, []
+
+    def acquire(database: str, deadline: float, doing: str, place: Any) -> Holder:
+        tries.append(place)
+        if len(tries) == 1:
+            run(world.other, "UPDATE t SET b = 50")
+            place(0.0)
+            place.tell_free()
+        assert ran_again.wait(20), "nothing ran while the lock was taken"
+        return real(database, deadline, doing, place)
+
+    world.lock.acquire = acquire  # type: ignore[method-assign]
+    world.store.plan("get_range", meanwhile(ran_again.set))
+    assert run(service, "UPDATE t SET b = b + 1 RETURNING b").rows == [(51,), (51,)]
+    assert tries[0] is tries[1], "it has lost its place in the line"
+    assert world.events == ["taken", "released"]
+    service.close()
+
+
+def test_a_request_that_fails_before_it_knows_of_a_free_lock_leaves_it(world, capsys):
+    def acquire(database: str, deadline: float, doing: str, place: Any) -> Holder:
+        place(0.0)
+        place.tell_free()
+        raise AssertionError
+
+    world.lock.acquire = acquire
+    assert error_of(world, "INSERT INTO t VALUES (1, 1)").code == "constraint"
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_waits_are_no_lost_races(world):
+    """A writer may find the lock free, and taken by another one, more often than it may lose a race."""
+    real, tries = world.lock.acquire, []
+
+    def acquire(database: str, deadline: float, doing: str, place: Any) -> Holder:
+        tries.append(place)
+        if len(tries) <= 2 * COMMIT_ATTEMPTS:
+            place(0.0)
+            place.tell_free()
+        return real(database, deadline, doing, place)
+
+    world.lock.acquire = acquire
+    assert run(world.service, INSERT).txid == 3
 
 
 def test_a_lost_race_under_the_lock_takes_it_once(world):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers.locks import s3
+from lambda_handlers.locks.line import LEAVE_SECONDS, IsFree, Place
 from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.shared.lock_holder import lock_key
 from lambda_handlers.shared.sealed_json import unseal
@@ -154,6 +155,76 @@ class TestRequests:
             lock.acquire("main", clock.now() + 10, "")
         assert set(store.calls) == {"get"}
         assert 30 <= len(store.calls) <= 60
+
+
+def waiting_since(clock: Clock, lock: ObjectLock, seconds: float) -> Place:
+    """Return the place of a writer that has waited for so long."""
+    place = Place(clock.host())
+    place.pause_for("another", 0.0, 0.02, 0.25)
+    clock.time += seconds
+    return place
+
+
+class TestTheLine:
+    def test_who_had_to_wait_says_so(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
+        holder = lock.acquire("main", clock.now(), "", waiting_since(clock, lock, 3.0))
+        assert body(store)["waited"] == 3.0
+        lock.release(holder.lock_id, "main")
+        assert body(store)["waited"] == 3.0
+
+    def test_who_has_just_released_it_leaves_it_to_those_who_wait(
+        self, store: FlakyStore, clock: Clock, lock: ObjectLock
+    ) -> None:
+        lock.release(lock.acquire("main", clock.now(), "", waiting_since(clock, lock, 3.0)).lock_id, "main")
+        other, order = make_lock(store, clock), []
+
+        def take() -> None:
+            order.append("other")
+            holder = other.acquire("main", clock.now() + 1, "", waiting_since(clock, other, 2.5))
+            clock.at(clock.now() + 0.1, lambda: other.release(holder.lock_id, "main"))
+
+        clock.at(clock.now() + 0.02, take)
+        lock.acquire("main", clock.now() + 60, "")
+        assert order == ["other"]
+
+    def test_who_has_waited_as_long_takes_it_at_once(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
+        lock.release(lock.acquire("main", clock.now(), "", waiting_since(clock, lock, 3.0)).lock_id, "main")
+        other = make_lock(store, clock)
+        place = waiting_since(clock, other, 2.5)
+        clock.sleeps.clear()
+        other.acquire("main", clock.now() + 60, "", place)
+        assert clock.sleeps == []
+
+    def test_is_over_if_nobody_takes_what_was_left(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
+        lock.release(lock.acquire("main", clock.now(), "", waiting_since(clock, lock, 3.0)).lock_id, "main")
+        for _ in range(6):
+            lock.release(lock.acquire("main", clock.now() + 60, "").lock_id, "main")
+        assert sum(clock.sleeps) <= 6 * 1.25 * LEAVE_SECONDS
+        clock.sleeps.clear()
+        store.calls.clear()
+        lock.release(lock.acquire("main", clock.now() + 60, "").lock_id, "main")
+        assert (store.calls, clock.sleeps) == (["replace", "replace"], [])
+
+    def test_tells_that_it_is_free_before_it_is_taken(self, store: FlakyStore, clock: Clock, lock: ObjectLock) -> None:
+        other = make_lock(store, clock)
+        holder = other.acquire("main", clock.now(), "")
+        clock.at(clock.now() + 1, lambda: other.release(holder.lock_id, "main"))
+        place = Place(clock.host(), tells=True)
+        with pytest.raises(IsFree):
+            lock.acquire("main", clock.now() + 60, "", place)
+        assert lock.holders() == []
+        store.calls.clear()
+        assert lock.acquire("main", clock.now() + 60, "", place).lock_id == place.nonce
+        assert store.calls == ["replace"]
+
+    def test_tells_nothing_while_it_may_be_taken_already(
+        self, store: FlakyStore, clock: Clock, lock: ObjectLock
+    ) -> None:
+        """Nobody would give it back if the request ended here."""
+        lock.release(lock.acquire("main", clock.now(), "").lock_id, "main")
+        store.faults.append(WriteFault.LOSE_REQUEST)
+        place = Place(clock.host(), tells=True)
+        assert lock.acquire("main", clock.now() + 60, "", place).lock_id == place.nonce
 
 
 class TestAWriteWithoutAClearAnswer:

@@ -100,6 +100,23 @@ def test_a_held_lock_is_read_as_it_was_written() -> None:
     assert decode_object("main", encode_held(holder), "etag") == LockObject(replace(holder, etag="etag"))
 
 
+@pytest.mark.parametrize("waited", [0.0, 0.125, 12.5])
+def test_a_lock_says_how_long_its_holder_waited(waited: float) -> None:
+    taken = decode_object("main", encode_held(Holder("abc", "main", "abc", 100.5, waited_seconds=waited)))
+    freed = decode_object("main", encode_released("abc", "main", 7.5, waited))
+    assert taken is not None
+    assert taken.holder is not None
+    assert freed is not None
+    assert (taken.waited_seconds, taken.holder.waited_seconds, freed.waited_seconds) == (waited, waited, waited)
+
+
+@pytest.mark.parametrize("waited", ["nan", "inf", "long", None, -3.0, []])
+def test_a_wait_that_is_none_is_none(waited: object) -> None:
+    lock = decode_object("main", body(owner="abc", created_at=1.0, waited=waited))
+    assert lock is not None
+    assert lock.waited_seconds == 0.0
+
+
 class TestTheNameOfAGroup:
     @pytest.mark.parametrize(
         ("stack", "database", "want"),

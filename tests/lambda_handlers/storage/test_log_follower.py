@@ -14,7 +14,7 @@ from lambda_handlers.storage.log.keys import LtxName, snapshot, transaction
 from lambda_handlers.storage.log.ltx import Header, Pgno
 from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.log.ltx_encoder import encode_ltx
-from lambda_handlers.storage.log_follower import PROBES_AT_ONCE, PROBES_BEFORE_CATCHING_UP
+from lambda_handlers.storage.log_follower import PROBES_AT_ONCE, PROBES_BEFORE_CATCHING_UP, PROBES_BESIDE_HEAD
 from lambda_handlers.storage.pages.opening import PARALLEL_READS
 from lambda_handlers.store.protocol import NotFound
 from lambda_handlers.wire import SldbError
@@ -60,6 +60,35 @@ def test_a_reader_follows_transaction_by_transaction(engine: MakeEngine, store: 
 
     assert store.calls == [("get_range", key(n)) for n in (3, 4, 5, 6)]
     assert numbers(other) == [2, 3, 4, 5]
+
+
+def test_who_knows_of_news_requests_as_many_as_its_pace_lets_expect(
+    engine: MakeEngine, store: FaultyStore, clock: Clock
+) -> None:
+    one, other = written(engine(), 2), engine()
+    other.replica.refresh()
+    for seconds, written_now, asked in ((1, (3, 4), (3, 4, 5, 6)), (3, (5, 6, 7), (5, 6, 7, 8, 9))):
+        clock.time += seconds
+        for n in written_now:
+            one.write(insert(n))
+        store.calls.clear()
+        other.replica.refresh(has_news=True)
+        assert sorted(store.calls) == [("get_range", key(n)) for n in asked]
+    assert numbers(other) == list(range(2, 8))
+
+
+def test_who_expects_much_news_begins_with_the_head(engine: MakeEngine, store: FaultyStore, clock: Clock) -> None:
+    one, other = written(engine(), 2), engine()
+    other.replica.refresh()
+    for first in (3, 15):
+        clock.time += 1
+        for n in range(first, first + 12):
+            one.write(insert(n))
+        store.calls.clear()
+        other.replica.refresh(has_news=True)
+    assert store.calls[0][0] == "get_with_tag"
+    assert len(store.calls) <= 1 + 2 * PROBES_BESIDE_HEAD
+    assert numbers(other) == list(range(2, 27))
 
 
 def test_a_reader_far_behind_follows_the_head(engine: MakeEngine, store: FaultyStore) -> None:
