@@ -24,7 +24,7 @@ def _() -> list[Patch]:
     return [patch.object(partial_listing, "before_transaction", before_transaction)]
 
 
-@bug("a page of a listing counts as longer than it is", 100, looks_from=21, prefix=IN_LAMBDA)
+@bug("a page of a listing counts as longer than it is", 300, looks_from=21, prefix=IN_LAMBDA)
 def _() -> list[Patch]:
     def add_run(self: PartialListing, first: Txid, end: Txid) -> None:
         real(self, first, end if end == END else end + 3)

@@ -332,7 +332,7 @@ class Told:
                 self._want_same(self._states, body["txid"], self._states, body["restored"])
             case "drop_database":
                 self._want_same(self._states, body["txid"], [BEGINNING], 0)
-            case "branch":
+            case "branch" if not self._was_dropped_meanwhile(body["as"], body["txid"]):
                 self._want_same(self._of(body["as"]), body["txid"], self._states, body["at"])
             case "rename_database":
                 self._want_same(self._of(body["to"]), body["txid"], self._states, body["at"])
@@ -340,6 +340,12 @@ class Told:
         is_of_now = self._operation.action == "branch" and "at" not in self._delivery.event["arguments"]
         if is_of_now and not self._was_begun_before():
             self._check_age(body["at"])
+
+    def _was_dropped_meanwhile(self, copy: str, txid: int) -> bool:
+        """Return True if another client dropped the copy before it was complete, and while the branch ran: the drop
+        comes after the branch then, whose state no client could read between the two."""
+        entry = self._outcome.ledger.log(copy).entries[txid - 1 : txid]
+        return any(not one.body and self._delivery.begun_at <= one.at <= self._delivery.ended_at for one in entry)
 
     def _was_begun_before(self) -> bool:
         """Return True if the name was that of a copy already: the same branch again finds the earlier result."""
