@@ -36,10 +36,9 @@ if TYPE_CHECKING:
     from lambda_handlers.storage.log_lists import LogLists
 
 PROBES_BEFORE_CATCHING_UP = PROBES_AT_ONCE - 1  # a copy further behind reads fewer files by way of the head
-PROBES_BESIDE_HEAD = HEAD_EVERY  # with the files of a head: after so many transactions there is another one
+PROBES_BESIDE_HEAD = HEAD_EVERY  # with the files of a head, of any age: after so many transactions there is another one
 MAX_EXPECTED = HEAD_EVERY + 2  # if more transactions are expected, the head has most of them
-PROBES_BESIDE_LIST = HEAD_EVERY - 1  # with the files of an old head and the LIST, which shows if there are more
-EMPTY_LISTS = 3  # one after the other, before a database counts as absent
+EMPTY_LISTS = 3  # before a database counts as absent
 
 
 class LogFollower:
@@ -144,7 +143,7 @@ class LogFollower:
     def _follow_old_head(self, head: Head, now: float) -> bool:
         """Apply the files of a head too old to prove anything, and the later ones in a LIST from its transaction on,
         all requested in one round. Returns False if they do not fit together."""
-        self._probes.send(head.txid, PROBES_BESIDE_LIST)
+        self._probes.send(head.txid, PROBES_BESIDE_HEAD)
         listing = self._host.start(lambda: self.list_from(head.txid))
         is_applied = self._apply_head(head)
         files = listing.result()
@@ -184,9 +183,7 @@ class LogFollower:
         """Apply the files in a LIST, and the transactions after them. Returns the newest transaction listed. `listed`,
         `listed_at`: the LIST and its beginning, if there is one already."""
         listed_at = self._host.now() if listed_at is None else listed_at
-        files = listed or (self.list_from(self._pages.txid) if upto is None else self._lists.chain(upto))
-        for _ in range(EMPTY_LISTS - 1):  # one name, damaged in the answer, may be that of the only file
-            files = files or self.list_files()
+        files = listed or self._listed(upto)
         unmapped = {name for name, file in files.items() if self._lists.is_unmapped(file)}
         plan = self._plan_around(unmapped, files, upto)
         following = self._probes.request(plan.reach + 1) if upto is None or plan.reach < upto else None
@@ -268,6 +265,16 @@ class LogFollower:
         self._pages.reopen([files[name] for name in plan.files], self._deadline)
 
     # LISTs
+
+    def _listed(self, upto: Txid | None) -> dict[LtxName, HeadFile]:
+        """Return the files of a chain to `upto`, or to the newest transaction. Several LISTs show that there are none:
+        one name, damaged in the answer, may be that of the only file."""
+        files = self.list_from(self._pages.txid) if upto is None else self._lists.chain(upto)
+        if files:
+            return files
+        self._probes.send(0, 1)  # it is requested next
+        again = [self._host.start(self.list_files) for _ in range(EMPTY_LISTS - 1)]
+        return max((listing.result() for listing in again), key=len)
 
     @property
     def _lists(self) -> LogLists:

@@ -5,8 +5,8 @@ Without it a reader needs more requests, so a failure is reported to `warn` and 
 
 What is written is about the copy as the commit has left it. So it is finished before the copy changes again.
 
-A head comes with every fourth transaction, every fold, and every transaction with a page map. So a cold reader knows
-how many transactions may come after it, and requests them together with its files.
+A head comes with the first transaction, every third one, every fold, and every transaction with a page map. So a cold
+reader knows how many transactions may come after it, and requests them together with its files.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lambda_handlers.storage.commit import STREAM_BYTES, Encoding
 from lambda_handlers.storage.folding import fold_after
 from lambda_handlers.storage.local_pages import LocalPages
 from lambda_handlers.storage.log import chain
-from lambda_handlers.storage.log.keys import FOLD_LEVEL, LtxName
+from lambda_handlers.storage.log.keys import FOLD_LEVEL, SNAPSHOT_LEVEL, LtxName
 from lambda_handlers.storage.log.ltx import Header, Marks, Txid, lock_page
 from lambda_handlers.storage.pages import head as heads
 from lambda_handlers.storage.pages.head import Head, HeadFile
@@ -33,7 +33,7 @@ from lambda_handlers.store.protocol import AlreadyExists, NotFound, ObjectStore,
 
 Later: TypeAlias = Callable[[Callable[[], None]], object]  # has work done, at once or after the reply
 
-HEAD_EVERY = 4  # transactions
+HEAD_EVERY = 3  # transactions
 MAX_FOLDED_BYTES = 256 << 10  # a larger transaction is maintenance's to merge
 
 
@@ -127,11 +127,15 @@ class Publisher:
     def _is_old(self, txid: Txid) -> bool:
         return (self._head.txid if self._head else 0) < txid - HEAD_EVERY
 
-    def _is_head_due(self, txid: Txid) -> bool:
-        return (txid - self._folds_from) % HEAD_EVERY == 0
+    @staticmethod
+    def _is_head_due(txid: Txid) -> bool:
+        """Return True for the same transactions to each writer, whatever it knows of the last pass."""
+        return txid == 1 or txid % HEAD_EVERY == 0
 
     def _fold_after(self, txid: Txid) -> Txid | None:
-        return fold_after(txid, self._folds_from)
+        """Return the transaction before the fold that is due. A drop is folded with all that it has emptied, into a
+        snapshot: a reader needs nothing from before it."""
+        return fold_after(txid, self._folds_from) if self._pages.page_count else 0
 
     @property
     def _folds_from(self) -> Txid:
@@ -140,7 +144,7 @@ class Publisher:
     def _fold(self, header: Header, after: Txid) -> _Fold | None:
         layers = self._pages.layers
         for layer in layers:
-            if layer.name.level == 0 and layer.map.file_bytes > MAX_FOLDED_BYTES:
+            if layer.name.level == 0 and layer.map.file_bytes > MAX_FOLDED_BYTES and header.commit:
                 after = max(after, layer.name.max_txid)
         after = _beginning(layers, after)
         pages = layers.changed_since(after)
@@ -153,7 +157,7 @@ class Publisher:
             lambda: ((pgno, self._pages.read(pgno)) for pgno in pages if pgno != skipped),
         )
         body = b"".join(encoding.pieces())
-        return _Fold(encoding.layer(FOLD_LEVEL), body)
+        return _Fold(encoding.layer(FOLD_LEVEL if header.commit else SNAPSHOT_LEVEL), body)
 
     def _create(self, fold: _Fold) -> bool:
         try:

@@ -45,6 +45,7 @@ INVARIANTS = {
     "front": "a caller of the API is the one that its front has identified, with the rights of its entry, and soon none",
     "http": "a response over HTTP is the whole one of the request, or an error that tells what holds; no part of it is lost",
     "stream": "a stream of SQL over HTTP is what its baton holds, and a baton is believed in nothing that it may not say",
+    "few": "a read requests little beside what it needs, in few rounds",
     "known": "a request with min_txid is answered from that state or a newer one",
     "undo": "undo and redo go along the writes one by one, take back only what was shown, and are steps themselves",
     "notes": "a note is of its own transaction, and whole",

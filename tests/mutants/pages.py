@@ -60,6 +60,22 @@ MUTANTS = (
         (STORAGE + "test_publishing.py::test_a_writer_puts_no_head_with_a_size_that_it_knows_to_be_wrong",),
     ),
     Mutant(
+        "a new database has no head",
+        "few",
+        LOG + "publishing.py",
+        "        return txid == 1 or txid % HEAD_EVERY == 0",
+        "        return txid % HEAD_EVERY == 0",
+        (STORAGE + "test_cold_reads.py::test_after_any_number_of_commits",),
+    ),
+    Mutant(
+        "a reader needs what was before a drop",
+        "few",
+        LOG + "publishing.py",
+        "        return fold_after(txid, self._folds_from) if self._pages.page_count else 0",
+        "        return fold_after(txid, self._folds_from)",
+        (STORAGE + "test_cold_reads.py::test_after_a_drop",),
+    ),
+    Mutant(
         "a pass puts a head with a size that no checksum covers",
         "9",
         "lambda_handlers/storage/upkeep/compaction.py",

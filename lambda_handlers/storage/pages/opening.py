@@ -95,13 +95,13 @@ class Opener:
         return self._read_whole(name, body, put)
 
     def _copied(self, file: HeadFile, whole_limit: int, copies: Mapping[LtxName, bytes]) -> Call | None:
-        """Return a copy of what would be requested for the file, as if it had been."""
+        """Return a copy of the file, or of its page map if that would be requested, as if it had been."""
         body = copies.get(file.name)
         if body is None:
             return None
-        if file.size <= MAP_WORTH_BYTES:
-            return Done((file.name.key(self.database), body)) if len(body) == file.size else None
-        is_map = file.size > whole_limit and self._decoded(body, file) is not None
+        if len(body) == file.size:
+            return Done((file.name.key(self.database), body))
+        is_map = file.size > max(whole_limit, MAP_WORTH_BYTES) and self._decoded(body, file) is not None
         return Done((file.name.page_map_key(self.database), body)) if is_map else None
 
     def _request(self, file: HeadFile, whole_limit: int) -> Call | None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lambda_handlers.actions import verified_files
 from lambda_handlers.storage import log_lists, verification
-from lambda_handlers.storage.log.keys import LtxName, snapshot, transaction
+from lambda_handlers.storage.log.keys import LtxName, head_key, snapshot, transaction
 from lambda_handlers.wire import SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.databases.engine import compact
@@ -116,6 +116,7 @@ def live_without_its_first_transaction(store, directory, transactions=2):
     compact(store, snapshot(transactions), directory, "mine")
     for number in range(1, transactions + 1):
         store.delete(transaction(number).key("mine"))
+    store.delete(head_key("mine"))
 
 
 @pytest.mark.parametrize("transactions", [2, 4])
@@ -153,7 +154,7 @@ def test_no_page_map_is_put_beside_a_file_of_another(container, store, monkeypat
     faulty = FaultyStore(store)
     faulty.plan("create", meanwhile(lambda: run(container(store), "CREATE TABLE mine (x)", database="mine")))
     assert refused(container(faulty), "branch", **{"as": "mine"}).code == "exists"
-    assert [info.key for info in store.list_objects("mine/")] == [transaction(1).key("mine")]
+    assert [info.key for info in store.list_objects("mine/")] == [transaction(1).key("mine"), head_key("mine")]
 
 
 def test_the_mark_stands_for_no_base_without_a_page_map(service, container, store, monkeypatch):

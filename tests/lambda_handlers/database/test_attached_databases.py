@@ -56,8 +56,9 @@ def service(new: Callable[..., Service]) -> Service:
     return service
 
 
-def ltx_files(store: ObjectStore, database: str) -> list[LtxName | None]:
-    return [parse_ltx_key(database, info.key) for info in store.list_objects(f"{database}/")]
+def ltx_files(store: ObjectStore, database: str) -> list[LtxName]:
+    names = (parse_ltx_key(database, info.key) for info in store.list_objects(f"{database}/"))
+    return [name for name in names if name]
 
 
 def refused(service: Service, query: str, code: str, **fields: object) -> SldbError:

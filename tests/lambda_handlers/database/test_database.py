@@ -21,7 +21,7 @@ def test_statements_of_one_request_are_one_transaction(service, store):
     assert reply.txid == 1
     assert reply.rows == [(3,)]
     assert [result.rowcount for result in reply.results] == [0, 2, 1]
-    assert keys(store) == ["main/0000/0000000000000001-0000000000000001.ltx"]
+    assert keys(store) == ["main/0000/0000000000000001-0000000000000001.ltx", "main/head.json"]
 
 
 def test_a_failed_statement_undoes_those_before_it(service):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from lambda_handlers.locks.s3 import ObjectLock
 from lambda_handlers.service import Service
+from lambda_handlers.storage import publishing
 from lambda_handlers.storage.commit import READINGS
 from lambda_handlers.storage.freshness import RETENTION_FLOOR_SECONDS
 from lambda_handlers.storage.log.keys import transaction
@@ -42,7 +43,8 @@ class Pair:
 
 
 @pytest.fixture
-def pair(container):
+def pair(container, monkeypatch):
+    monkeypatch.setattr(publishing, "HEAD_EVERY", 1000)  # heads have tests of their own
     store, clock = memory_store(), Clock()
     mine = FaultyStore(store)
     pair = Pair(mine, clock, container(mine, host=clock.host()), container(store, host=clock.host()))

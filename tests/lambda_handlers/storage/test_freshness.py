@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lambda_handlers.storage.freshness import RETENTION_FLOOR_SECONDS
-from lambda_handlers.storage.log.keys import LtxName, transaction
+from lambda_handlers.storage.log.keys import LtxName, head_key, transaction
 from lambda_handlers.storage.pages.head import Head, HeadFile
 from lambda_handlers.storage.replica import Conflict
 from lambda_handlers.store_clock import SKEW_SECONDS
@@ -73,6 +73,7 @@ def test_a_container_that_thaws_follows_no_transaction_that_was_created_again(
     """Another one that was frozen has created n + 1 where that was removed, and what follows n + 1 is there."""
     thawing, other = written(engine(), 2), engine()
     late = engine()
+    store.delete(head_key("main"))  # so that it lists, as before its first commit
     late.replica.refresh()
     for statement in (insert(3), "CREATE TABLE other (x)", "INSERT INTO other VALUES (5)"):
         other.write(statement)
@@ -94,6 +95,7 @@ def test_a_transaction_that_came_after_a_pause_is_not_followed(
 ) -> None:
     """It may be one that was created again: here the newest, so that nothing behind it tells."""
     thawing, other, late = written(engine(), 2), engine(), engine()
+    store.delete(head_key("main"))  # so that it lists, as before its first commit
     late.replica.refresh()
 
     def pause(_key: str, act: Any) -> Any:

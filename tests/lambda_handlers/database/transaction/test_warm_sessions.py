@@ -182,6 +182,7 @@ def test_a_commit_takes_one_store_request_more_than_one_request_of_its_statement
     """It asks for newer transactions first: what its statements have shown is compared with what they show then."""
     run(service, "CREATE TABLE t (a)")
     one = run(service, "INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)").stats
+    run(service, "INSERT INTO t VALUES (0)")  # the third transaction, with a head
     client = Interactive(service)
     client.run("INSERT INTO t VALUES (1)")
     client.run("INSERT INTO t VALUES (2)")

@@ -208,14 +208,14 @@ def test_a_head_that_a_writer_put_meanwhile_is_not_set_back(world: World) -> Non
     def interfere(verb: str, key: str) -> None:
         if verb == "get_with_tag" and key == head_key("main"):
             world.store.before = lambda _verb, _key: None
-            world.write(13)  # and its writer puts a head at 32
+            world.write(13)  # and its writer puts a head at 33
 
     world.store.before = interfere
     world.maintain()
 
     head = Head.decode(world.store.get(head_key("main")), "main")
     assert head is not None
-    assert head.txid == 32
+    assert head.txid == 33
     cold = world.engine()
     cold.replica.refresh()
     assert cold.image() == world.writer.image()
