@@ -17,7 +17,7 @@ from lambda_handlers.storage.freshness import Freshness
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.keys import LtxName, database_prefix, transaction
 from lambda_handlers.storage.log.ltx import Pgno, Txid
-from lambda_handlers.storage.pages.btree import INTERIOR_KINDS
+from lambda_handlers.storage.pages.btree import GUIDE_KINDS
 from lambda_handlers.storage.pages.copies import Copies
 from lambda_handlers.storage.pages.fetch import Fetcher
 from lambda_handlers.storage.pages.head import HeadFile
@@ -107,8 +107,8 @@ class LocalPages:
         if page is None:
             limit.check()
             page = self._fetch(pgno, limit)
-        if page[0] in INTERIOR_KINDS:  # page 1 begins with the header: its children, the schema, are few
-            self._fetcher.note_interior(pgno, page)
+        if page[0] in GUIDE_KINDS:  # page 1 begins with the header: its children, the schema, are few
+            self._fetcher.note(pgno, page)
         return page
 
     def _fetch(self, pgno: Pgno, limit: TimeLimit) -> bytes:

@@ -133,8 +133,8 @@ class Publisher:
         return txid == 1 or txid % HEAD_EVERY == 0
 
     def _fold_after(self, txid: Txid) -> Txid | None:
-        """Return the transaction before the fold that is due. A drop is folded with all that it has emptied, into a
-        snapshot: a reader needs nothing from before it."""
+        """Return the transaction before the fold that is due. A drop is folded with all before it, into a snapshot: no
+        reader needs the files from before it."""
         return fold_after(txid, self._folds_from) if self._pages.page_count else 0
 
     @property

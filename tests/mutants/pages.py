@@ -65,7 +65,7 @@ MUTANTS = (
         LOG + "publishing.py",
         "        return txid == 1 or txid % HEAD_EVERY == 0",
         "        return txid % HEAD_EVERY == 0",
-        (STORAGE + "test_cold_reads.py::test_after_any_number_of_commits",),
+        (STORAGE + "whole/test_cold_reads.py::test_after_any_number_of_commits",),
     ),
     Mutant(
         "a reader needs what was before a drop",
@@ -73,7 +73,7 @@ MUTANTS = (
         LOG + "publishing.py",
         "        return fold_after(txid, self._folds_from) if self._pages.page_count else 0",
         "        return fold_after(txid, self._folds_from)",
-        (STORAGE + "test_cold_reads.py::test_after_a_drop",),
+        (STORAGE + "whole/test_cold_reads.py::test_after_a_drop",),
     ),
     Mutant(
         "a pass puts a head with a size that no checksum covers",

@@ -5,8 +5,8 @@ likely to be used:
 
 - Misses that follow each other through a file make a stream. Its ranges grow fourfold up to 4 MiB and are requested
   ahead, several at once. A full scan so runs at the store's bandwidth.
-- Misses that follow each other through the children of a b-tree page make a walk: a scan in the order of an index with
-  leaves anywhere. The page lists the next children; they are requested together.
+- Misses along the pages or rows in a b-tree page make a walk (`walks`): the probable next pages are requested together,
+  anywhere in the file.
 - Other misses fetch one group each, and a few more at a time after many misses.
 
 Ranges in flight belong to one request: `cancel_prefetch` forgets them.
@@ -21,22 +21,20 @@ from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.ltx import Frame, Pgno
 from lambda_handlers.storage.pages import page_map
-from lambda_handlers.storage.pages.btree import children
 from lambda_handlers.storage.pages.layers import Layer, Layers
 from lambda_handlers.storage.pages.page_cache import PageCache
+from lambda_handlers.storage.pages.walks import MAX_AHEAD, NOTHING, Coming, Walks
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import SldbError
 
 MAX_RANGE_BYTES = 4 << 20
 RANGES_IN_FLIGHT = 4  # of one stream
 WAIT_SECONDS = 0.25  # for a range, before the caller's check is called again
-_GROWTH = 4  # the growth of the requests of a stream or a walk, each time
+_GROWTH = 4  # the growth of the requests of a stream, each time
 _STREAMS = 8  # followed at the same time: a join reads several tables
-_PARENTS = 8  # interior pages to remember, for the same reason
 _MISSES_PER_DOUBLING = 16  # of those outside any stream or walk
 _MAX_STRAY_GROUPS = 8  # groups
 _NEAR_PAGES = 256  # around the end of a file, where the next one continues
-_WALK_AHEAD = 512  # children at most in one step of a walk
 _WORTH_BRIDGING = 8  # a gap of so many groups between wanted ones is cheaper than another request
 
 
@@ -46,15 +44,6 @@ class _Stream:
     begin: int  # first group of the last range read
     end: int  # group after the last requested one
     length: int  # groups of the next range
-
-
-@dataclass(slots=True)
-class _Parent:
-    """A recently read interior page of a b-tree."""
-
-    page: bytes
-    pgno: Pgno
-    position: dict[int, int] | None = None  # of each child, once they are needed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,16 +73,11 @@ class Fetcher:
         self._in_flight: dict[tuple[int, int], _Range] = {}  # by identity of the layer, and group
         self._streams: list[_Stream] = []  # the one used last comes last
         self._stray_misses = 0
-        self._parents: dict[Pgno, _Parent] = {}  # the one read last comes last
-        self._walked: tuple[Pgno, int] = (Pgno(0), 0)  # parent and position of the last miss among its children
-        self._walk_length = 1  # children
+        self._walks = Walks(self._cache)
 
-    def note_interior(self, pgno: Pgno, page: bytes) -> None:
-        """Remember an interior page of a b-tree that was read: its children may be next."""
-        self._parents.pop(pgno, None)
-        self._parents[pgno] = _Parent(page, pgno)
-        if len(self._parents) > _PARENTS:
-            del self._parents[next(iter(self._parents))]
+    def note(self, pgno: Pgno, page: bytes) -> None:
+        """Remember an interior page of a b-tree, or a leaf of an index: its pages and rows may be next."""
+        self._walks.note(pgno, page)
 
     def read(self, pgno: Pgno, layer: Layer, check: Callable[[], None]) -> bytes:
         """Return a page in `layer` that is not in the cache; put its neighbours into the cache with it. `check`
@@ -102,11 +86,11 @@ class Fetcher:
         awaited = self._in_flight.get((id(layer), group))
         stream = self._stream_of(layer, group)
         if awaited is None:
-            coming = [] if stream else self._coming_children(pgno)
+            coming = NOTHING if stream else self._walks.after(pgno)
             stream = stream or self._next_file_of_a_stream(layer, group, pgno) or self._stray(layer, group)
             awaited = self._request(layer, group, stream.length)
             stream.begin, stream.end = group, awaited.last + 1
-            self._request_pages(coming)
+            self._request_coming(coming)
         elif stream:
             stream.begin = awaited.first
         if stream:
@@ -143,40 +127,28 @@ class Fetcher:
         self._streams = [*self._streams[1 - _STREAMS :], stream]
         return stream
 
-    def _coming_children(self, pgno: Pgno) -> list[Pgno]:
-        """Return the next pages in the b-tree, if the last misses make it likely that they will be read."""
-        for parent in reversed(self._parents.values()):
-            if parent.position is None:
-                parent.position = {child: at for at, child in enumerate(children(parent.page, parent.pgno))}
-            at = parent.position.get(pgno)
-            if at is None:
-                continue
-            walked, last = self._walked
-            follows = last < at <= last + self._walk_length if walked == parent.pgno else at == 0
-            self._walk_length = min(self._walk_length * _GROWTH, _WALK_AHEAD) if follows else 1
-            self._walked = (parent.pgno, at)
-            if self._walk_length < _GROWTH:
-                return []
-            self._walked = (parent.pgno, at + self._walk_length - 1)
-            return [Pgno(child) for child in list(parent.position)[at + 1 : at + self._walk_length]]
-        return []
-
-    def _request_pages(self, pages: list[Pgno]) -> None:
-        """Request the groups of pages at any places."""
+    def _request_coming(self, coming: Coming) -> None:
+        """Request the groups of pages at any places, as many as the cache can take."""
         wanted: dict[Layer, set[int]] = {}
-        for pgno in pages:
+        left = self._max_ahead()
+        for pgno in coming.pages:
             layer = self._layers.holder(pgno)
             if layer is not None and pgno not in self._cache:
                 group = layer.map.group_of(pgno)
-                if (id(layer), group) not in self._in_flight:
-                    wanted.setdefault(layer, set()).add(group)
-        for layer, groups in wanted.items():
-            ordered = sorted(groups)
-            first = ordered[0]
-            for group, following in zip(ordered, [*ordered[1:], None], strict=True):
-                if following is None or following - group > _WORTH_BRIDGING:
-                    self._request(layer, first, group - first + 1)
-                    first = following or 0
+                if (id(layer), group) not in self._in_flight and group not in wanted.setdefault(layer, set()):
+                    wanted[layer].add(group)
+                    left -= 1
+            if not left:
+                break
+        ranges = [(layer, *one) for layer, groups in wanted.items() for one in _bridged(sorted(groups), coming.gap)]
+        if len(ranges) <= coming.max_ranges:
+            for layer, first, last in ranges:
+                self._request(layer, first, last - first + 1)
+
+    def _max_ahead(self) -> int:
+        """Return the number of groups for walks to request at once: the cache takes them beside others."""
+        capacity = self._cache.capacity
+        return MAX_AHEAD if capacity is None else max(1, min(MAX_AHEAD, capacity // (4 * page_map.GROUP_PAGES)))
 
     def _max_groups(self, layer: Layer) -> int:
         """Return the number of groups in the longest range that the cache can take besides others."""
@@ -256,3 +228,12 @@ class Fetcher:
         except SldbError:
             data = self._store.get_range(key, *arrived.layer.map.span(first, last))
             return arrived.layer.map.frames(data, first, last, key)
+
+
+def _bridged(groups: list[int], gap: int) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last group of each range, of ascending groups."""
+    first = groups[0]
+    for group, following in zip(groups, [*groups[1:], None], strict=True):
+        if following is None or following - group > gap:
+            yield first, group
+            first = following or 0

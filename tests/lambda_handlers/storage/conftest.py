@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lambda_handlers.storage import publishing
 from tests.fakes.clock import Clock
 from tests.fakes.databases.engine import Engine
 from tests.fakes.stores.faulty import FaultyStore
@@ -22,6 +23,12 @@ def clock() -> Clock:
 def store(clock: Clock) -> FaultyStore:
     """Its objects are dated by the clock."""
     return FaultyStore(Timed(memory_store(), clock))
+
+
+@pytest.fixture
+def no_head_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that count the requests of a commit alone."""
+    monkeypatch.setattr(publishing, "HEAD_EVERY", 1000)
 
 
 @pytest.fixture

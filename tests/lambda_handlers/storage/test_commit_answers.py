@@ -31,6 +31,7 @@ from tests.lambda_handlers.storage.numbers_table import (
 )
 
 
+@pytest.mark.usefixtures("no_head_due")
 @pytest.mark.parametrize("fault", [lose_answer, blame_own])
 def test_a_commit_whose_answer_got_lost_is_committed(engine: MakeEngine, store: FaultyStore, fault: Any) -> None:
     """Invariant 3; the line is `if _is_mine(...): return` in commit.create_transaction."""
@@ -45,6 +46,7 @@ def test_a_commit_whose_answer_got_lost_is_committed(engine: MakeEngine, store: 
     assert one.write(insert(4)) == 4
 
 
+@pytest.mark.usefixtures("no_head_due")
 @pytest.mark.parametrize("fault", [clash, lose_request])
 def test_a_commit_that_never_arrived_is_sent_again(engine: MakeEngine, store: FaultyStore, fault: Any) -> None:
     """Invariant 3: absent is tried again; the line is the `for` in commit.create_transaction."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import boto3
 import pytest
+from obstore.store import MemoryStore
 
 from lambda_handlers.settings import Credentials, Settings
 from lambda_handlers.store import obstore_client
@@ -170,3 +171,33 @@ def test_session_tokens_are_sent(aws: Aws, settings: Settings) -> None:
         aws._application = inner
 
     assert seen == ["the token"]
+
+
+# The client that is made while the function starts
+
+
+def test_the_first_read_finds_the_client_that_was_prepared() -> None:
+    made: list[int] = []
+    objects = MemoryStore()
+
+    def client(retries: int) -> MemoryStore:
+        made.append(retries)
+        return objects
+
+    store = s3_store_module.ObstoreStore(client)
+    store.prepare()
+    assert made == [s3_store_module.RETRIES]
+    store.create("db/a", b"x")
+    assert store.get("db/a") == b"x"
+    assert made.count(s3_store_module.RETRIES) == 1
+
+
+def test_what_cannot_be_prepared_is_reported_by_the_first_request() -> None:
+    def client(_retries: int) -> MemoryStore:
+        raise OSError("no certificates")
+
+    store = s3_store_module.ObstoreStore(client)
+    store.prepare()
+    with pytest.raises(StoreError) as caught:
+        store.get("db/a")
+    assert "no certificates" in str(caught.value.__cause__)

@@ -1,0 +1,115 @@
+"""Rows that lie anywhere, looked up one after the other: few rounds, and a bound for what is read in vain."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tests.fakes.clock import Clock
+from tests.fakes.databases.engine import Engine
+from tests.fakes.stores.memory import memory_store
+from tests.fakes.stores.rounds import RoundsStore
+
+ROWS = 2000  # of t: one page has three
+SMALL_ROWS = 4000  # of small: one page has about 80
+PER_NEEDED = 4  # requests at most for each row that a lookup needs
+FILL = "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) INSERT INTO {} "
+
+
+class World:
+    """A table of which neighbours in the index lie anywhere, and a small one with as many rows."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.store = RoundsStore(memory_store())
+        self.number = 0
+        writer = self.engine()
+        writer.write(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, k INTEGER, body)",
+            "CREATE TABLE small (id INTEGER PRIMARY KEY, text)",
+            f"{FILL.format(SMALL_ROWS, 'small')} SELECT i, hex(randomblob(20)) FROM n",
+            f"{FILL.format(ROWS, 't')} SELECT i, (i * 1237) % {ROWS}, randomblob(1200) FROM n",
+            "CREATE INDEX by_k ON t (k)",
+        )
+        writer.close()
+
+    def engine(self, limit_bytes: int | None = None) -> Engine:
+        self.number += 1
+        host = self.store.host(Clock(seed=self.number).host())
+        return Engine(self.store, self.directory, host, limit_bytes=limit_bytes)
+
+    def cost(self, query: str, limit_bytes: int | None = None) -> tuple[int, int, int]:
+        """Return rounds, requests and bytes of a query on a copy that has just been opened, without the opening."""
+        engine = self.engine(limit_bytes)
+        engine.replica.refresh()
+        self.store.measure()
+        engine.rows(query)
+        cost = self.store.rounds, len(self.store.requests), self.store.bytes_in
+        engine.close()
+        return cost
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with tempfile.TemporaryDirectory() as directory:
+        yield World(Path(directory))
+
+
+def lookups(first: int, count: int, order: str = "") -> str:
+    return f"SELECT sum(length(body)) FROM (SELECT body FROM t WHERE k BETWEEN {first} AND {first + count - 1} {order})"
+
+
+@given(st.integers(0, ROWS - 101), st.integers(1, 100), st.sampled_from(["", "ORDER BY k DESC"]))
+@example(100, 100, "")
+@example(100, 100, "ORDER BY k DESC")
+@example(100, 2, "")
+@example(100, 6, "")
+@settings(max_examples=15)
+def test_rows_of_an_index_take_few_rounds_and_requests(world: World, first: int, count: int, order: str) -> None:
+    rounds, requests, _ = world.cost(lookups(first, count, order))
+    assert rounds <= 14  # a leaf of the index, 1, 1, 1 + 3, 1 + 15, 1 + 31, 1 + 63 rows; and once more where it ends
+    assert requests <= 2 + PER_NEEDED * count
+
+
+def test_a_hundred_rows_of_one_leaf(world: World) -> None:
+    rounds, requests, _ = world.cost(lookups(100, 100))
+    assert rounds <= 7
+    assert requests <= 1.5 * 100
+
+
+def test_a_join_takes_few_rounds(world: World) -> None:
+    rounds, requests, _ = world.cost("SELECT sum(length(body)) FROM small JOIN t ON t.k = small.id WHERE small.id < 60")
+    assert rounds <= 10
+    assert requests <= 80
+
+
+@pytest.mark.parametrize("query", ["SELECT body FROM t WHERE id = 777", "SELECT text FROM small WHERE id = 3210"])
+def test_one_row_takes_one_request_of_one_group(world: World, query: str) -> None:
+    rounds, requests, read = world.cost(query)
+    assert (rounds, requests) == (1, 1)
+    assert read <= 17 * 4096
+
+
+def test_one_row_of_an_index_takes_two(world: World) -> None:
+    rounds, requests, read = world.cost("SELECT body FROM t WHERE k = 777")
+    assert (rounds, requests) == (2, 2)
+    assert read <= 2 * 17 * 4096
+
+
+def test_rows_anywhere_in_a_small_table_read_the_rest_of_it(world: World) -> None:
+    """The third miss below one page of the tree brings its other children."""
+    numbers = ", ".join(str(1 + (number * 1237) % SMALL_ROWS) for number in range(60))
+    rounds, requests, _ = world.cost(f"SELECT count(text) FROM small WHERE id IN ({numbers})")
+    assert rounds <= 4
+    assert requests <= 12
+
+
+def test_a_small_cache_is_not_filled_with_what_may_come(world: World) -> None:
+    _, requests, read = world.cost(lookups(100, 60), 100 * 4096)
+    assert requests <= 2 + PER_NEEDED * 60
+    assert read <= (2 + PER_NEEDED * 60) * 17 * 4096
