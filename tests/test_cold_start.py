@@ -51,6 +51,7 @@ OURS = {
     """,
     "lambda_handlers.storage.pages": """
         atlas btree copies fetch head layers not_mapped opening page_cache page_map page_map_binding page_map_builder
+        walks
     """,
     "lambda_handlers.store": """
         errors metered open protocol

@@ -18,7 +18,7 @@ from typing import TypeAlias
 from lambda_handlers.host import Call, Host
 from lambda_handlers.shared.dataclasses import dataclass, replace
 from lambda_handlers.storage.commit import STREAM_BYTES, Encoding
-from lambda_handlers.storage.folding import fold_after
+from lambda_handlers.storage.folding import UNIT, fold_after
 from lambda_handlers.storage.local_pages import LocalPages
 from lambda_handlers.storage.log import chain
 from lambda_handlers.storage.log.keys import FOLD_LEVEL, SNAPSHOT_LEVEL, LtxName
@@ -70,7 +70,8 @@ class Publisher:
         """Have the files written that are due after a commit, if there are any. `known_at`: unix seconds, before the
         commit was sent."""
         txid = header.max_txid
-        if self._is_head_due(txid) or self._fold_after(txid) is not None or _is_large(committed) or self._is_old(txid):
+        is_due = self._is_head_due(txid) or self._fold_after(txid) is not None or _is_large(committed)
+        if is_due or self._is_old(txid, UNIT):  # a pass may have moved the beginning of folds
             self._left = partial(self._publish, committed, header, known_at)
             self._later(self.finish)
 
@@ -118,14 +119,14 @@ class Publisher:
 
     def _look_at_head(self, txid: Txid) -> None:
         """Read the head again if a newer one is due: it has the beginning of folds, and its ETag saves a PUT."""
-        if self._is_old(txid):
+        if self._is_old(txid, HEAD_EVERY):
             try:
                 self.read_head()
             except StoreError as error:
                 self._warn("head", error)
 
-    def _is_old(self, txid: Txid) -> bool:
-        return (self._head.txid if self._head else 0) < txid - HEAD_EVERY
+    def _is_old(self, txid: Txid, after: int) -> bool:
+        return (self._head.txid if self._head else 0) < txid - after
 
     @staticmethod
     def _is_head_due(txid: Txid) -> bool:

@@ -202,8 +202,8 @@ AGE = (
         "a copy in a head that is not as long as its file counts",
         "8",
         LOG + "pages/opening.py",
-        "if len(body) == file.size else None",
-        "if True else None",
+        "        if len(body) == file.size:",
+        "        if file.size <= MAP_WORTH_BYTES:",
         (STORAGE + "pages/test_copies.py::test_a_copy_of_another_length_is_left_aside",),
     ),
     Mutant(
