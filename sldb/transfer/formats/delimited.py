@@ -203,7 +203,7 @@ class DelimitedRows:
                 cell = _without_end(text[position:]) if end < 0 else text[position:end]
                 cells.append(cell or None)
                 position += len(cell)
-            if text[position:] in _LINE_ENDS:
+            if text[position : position + 3] in _LINE_ENDS:  # no copy of a long rest, for each cell
                 return cells
             if not text.startswith(self._delimiter, position):
                 self._bad.report(
