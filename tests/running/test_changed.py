@@ -9,7 +9,7 @@ from tests.running.changed import imports, touched
 TESTS = {
     "tests/sldb/render/test_caret.py": {"sldb.render.caret"},
     "tests/sldb/render/test_table.py": {"pytest", "sldb.render", "sldb.render.table"},
-    "tests/test_end_to_end.py": {"tests.fakes.aws.moto_server"},
+    "tests/end_to_end/test_faults.py": {"tests.fakes.aws.moto_server"},
 }
 
 
@@ -18,8 +18,8 @@ TESTS = {
     [
         (["sldb/render/caret.py"], ["tests/sldb/render/test_caret.py"]),
         (["sldb/render/__init__.py"], ["tests/sldb/render/test_table.py"]),
-        (["tests/fakes/aws/moto_server.py", "README.md"], ["tests/test_end_to_end.py"]),
-        (["tests/test_end_to_end.py"], ["tests/test_end_to_end.py"]),
+        (["tests/fakes/aws/moto_server.py", "README.md"], ["tests/end_to_end/test_faults.py"]),
+        (["tests/end_to_end/test_faults.py"], ["tests/end_to_end/test_faults.py"]),
         (["docs/storage.md"], []),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.running.scheduling import SLOW, SPREAD, unit
+from tests.running.scheduling import SLOW, SPREAD, TOGETHER, unit
 
 ROOT = Path(__file__).parents[2]
 FILES = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / "tests").rglob("test_*.py")}
@@ -15,8 +15,12 @@ def test_a_file_is_one_workers_and_a_spread_one_is_not() -> None:
     assert unit("tests/simulation/test_bugs.py::test_a[x]") == "tests/simulation/test_bugs.py::test_a[x]"
 
 
+def test_a_folder_with_one_stack_is_one_workers() -> None:
+    assert {unit(f"{name}::test_a") for name in FILES if name.startswith("tests/end_to_end/")} == {"tests/end_to_end/"}
+
+
 def test_each_name_has_files() -> None:
-    assert [name for name in (*SLOW, *SPREAD) if not any(path.startswith(name) for path in FILES)] == []
+    assert [name for name in (*SLOW, *SPREAD, *TOGETHER) if not any(path.startswith(name) for path in FILES)] == []
 
 
 def test_no_file_that_is_spread_sets_up_something_for_its_module() -> None:

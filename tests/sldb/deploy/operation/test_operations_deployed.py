@@ -19,11 +19,11 @@ from botocore.exceptions import ClientError
 from sldb.emulator.calls.call import Answer, Call
 from sldb.emulator.front.hooks import Proceed
 from sldb.trace_parent import VARIABLE
+from tests.end_to_end.stack import DEADLOCK_FIX, FUNCTION, Stack, is_commit, once
 from tests.fakes.aws.emulated import emulated_aws, wheels_of
 from tests.fakes.terminal.in_process import run_command
 from tests.fakes.waiting import wait_until
 from tests.sldb.test_trace_parent import PARENT
-from tests.test_end_to_end import DEADLOCK_FIX, FUNCTION, Stack, is_commit, once
 
 pytestmark = [pytest.mark.long, pytest.mark.network, pytest.mark.timeout(300)]
 
