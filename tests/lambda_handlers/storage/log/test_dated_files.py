@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import accumulate
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -29,22 +30,34 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "PAGE_KEYS", 20)
 
 
-@pytest.mark.usefixtures("small_pages")
+WRONG = st.sampled_from([-YEAR, YEAR, -20_000, 20_000]) | st.integers(-600, 600)  # seconds
+
+
 @settings(max_examples=25)
 @given(st.lists(st.integers(1, 400), min_size=100, max_size=300), st.data())
 def test_one_wrong_date_misleads_no_search(pauses: list[int], data: st.DataObject) -> None:
+    """But for the moment before a transaction whose file is dated too early: it counts as there by then. All files in
+    one LIST show no more."""
     made = [NOW + moment for moment in accumulate(pauses)]
     dates = {transaction(txid): float(moment) for txid, moment in enumerate(made, start=1)}
     dates[snapshot(10)] = made[9] + 1.0
-    struck = data.draw(st.integers(1, len(made)))
-    wrong = data.draw(st.sampled_from([-YEAR, YEAR, -20_000, 20_000]))
-    store = ListedStore(dates, page_keys=20)
+    struck, wrong = data.draw(st.integers(1, len(made))), data.draw(WRONG)
+    store = ListedStore(dates)
     store.times = {name: made[name.max_txid - 1] for name in dates}
     key = transaction(struck).key("main")
     store.infos[key] = ObjectInfo(key, 200, made[struck - 1] + wrong)
 
-    for wanted in {data.draw(st.integers(1, len(made))), max(1, struck - 1), struck, min(len(made), struck + 1)}:
-        assert at(store, made[wanted - 1] + 0.5) == wanted
+    around = {struck + distance for distance in (-2, -1, 0, 1)} & set(range(1, len(made) + 1))
+    for wanted in {data.draw(st.integers(1, len(made))), *around}:
+        by_parts, at_once = (in_pages_of(keys, store, made[wanted - 1] + 0.5) for keys in (20, 1000))
+        assert by_parts == at_once
+        assert by_parts == wanted or (by_parts == struck == wanted + 1 and -600 <= wrong < 0)
+
+
+def in_pages_of(keys: int, store: ListedStore, moment: float) -> int:
+    store.page_keys = keys
+    with patch.object(partial_listing, "PAGE_KEYS", keys), patch.object(dated_files, "PAGE_KEYS", keys):
+        return at(store, moment)
 
 
 @pytest.mark.usefixtures("small_pages")
