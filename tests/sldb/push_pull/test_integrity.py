@@ -62,6 +62,13 @@ def damage(path: Path, table: str) -> None:
         file.write(bytes(length))
 
 
+def test_the_connection_keeps_its_cache(tmp_path: Path) -> None:
+    with closing(apsw.Connection(str(make(tmp_path / "a.db", "CREATE TABLE t (i, s)")))) as connection:
+        before = connection.pragma("cache_size")
+        assert integrity.examine(connection) == integrity.Findings()
+        assert connection.pragma("cache_size") == before
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_what_cannot_be_judged_is_no_damage(tmp_path: Path, program: str) -> None:
     schema, why = PROGRAMS[program]
