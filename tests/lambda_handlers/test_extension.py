@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lambda_handlers import extension
 from lambda_handlers.after_reply import AfterReply
 from lambda_handlers.extension import Extension, ExtensionRefused
 from lambda_handlers.host import Host
@@ -100,12 +101,32 @@ def test_a_handler_that_is_faster_than_the_extension_leaves_the_asking_to_it(
         environment.asks_again()
 
 
-def test_work_begins_once_the_runtime_has_let_go_of_the_reply(environment: Environment, asks: list[Any]) -> None:
+class Awaited(threading.Event):
+    is_awaited = False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.is_awaited = True
+        return super().wait(timeout)
+
+
+class Ended(extension._Ended):
+    def __init__(self, **named: Any) -> None:
+        super().__init__(**named)
+        self.is_posted = Awaited()
+
+
+def test_work_begins_once_the_runtime_has_let_go_of_the_reply(
+    environment: Environment, asks: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[Ended] = []
+    monkeypatch.setattr(extension, "_Ended", lambda **named: ended.append(Ended(**named)) or ended[-1])
+    monkeypatch.setattr(extension, "MAX_POSTING_SECONDS", ANSWER_SECONDS)
     environment.invoke()
     environment.knows_of(1)
     environment.later("work")
     reply: Any = environment.extension.replying({"a": [1]})
     assert reply == {"a": [1]}
+    wait_until(lambda: ended[0].is_posted.is_awaited or environment.done, "the thread of the extension")
     assert (asks, environment.done) == ([], [])
     del reply
     gc.collect()
