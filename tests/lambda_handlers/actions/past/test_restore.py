@@ -11,6 +11,7 @@ from lambda_handlers.storage.commit import PageChanges
 from lambda_handlers.storage.log.keys import LtxName, snapshot, transaction
 from lambda_handlers.store.protocol import ObjectStore
 from lambda_handlers.wire import SldbError
+from tests.fakes.clock import host_without_waits
 from tests.fakes.databases.engine import Engine, compact
 from tests.fakes.databases.past import act, image, state
 from tests.fakes.databases.service import container as new_container
@@ -145,7 +146,8 @@ def test_there_is_no_such_database(service):
 
 def test_another_writer_comes_between(container, store):
     faulty = FaultyStore(store)
-    service, other = container(faulty), container(store)
+    # On a slow machine the lost race would take long enough for an announcement, a transaction more.
+    service, other = container(faulty, host=host_without_waits()), container(store)
     fill(service)
     run(service, "DELETE FROM t")
     faulty.plan("create", meanwhile(lambda: run(other, "CREATE TABLE meanwhile (x)")))
@@ -156,7 +158,7 @@ def test_another_writer_comes_between(container, store):
 
 def test_another_writer_comes_between_an_undo(container, store):
     faulty = FaultyStore(store)
-    service, other = container(faulty), container(store)
+    service, other = container(faulty, host=host_without_waits()), container(store)
     fill(service)
     run(service, "DELETE FROM t")
     faulty.plan("create", meanwhile(lambda: run(other, "CREATE TABLE meanwhile (x)")))
