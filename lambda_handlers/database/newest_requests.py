@@ -2,7 +2,8 @@
 
 A request first runs without the lock and without the right to write. If SQLite reports that a statement writes, all is
 run again from the start, inside one SQLite transaction (`request_runner`). The lock is taken meanwhile (`lock_taking`);
-only the commit waits for it. A cold copy is opened meanwhile, too, if the request begins with a write.
+only the commit waits for it. A cold copy is opened meanwhile, too, if the request begins with a write. Without a lock,
+a request that begins with INSERT, UPDATE, DELETE or REPLACE has the right to write at once, on a warm copy.
 
 A request begins by asking for newer transactions. One that begins with a write does not: the create of its transaction
 shows whether there were any (invariant 5 of docs/storage.md). If it makes none (it met an error, only read, or changed
@@ -25,6 +26,7 @@ from lambda_handlers.wire import Reply, SldbError
 
 T = TypeVar("T")
 
+_WRITES_ALWAYS = frozenset(("DELETE", "INSERT", "REPLACE", "UPDATE"))
 _OF_EVERY_STATE = ("cancelled", "lock_timeout", "query_timeout", "store_error")  # a newer one would not undo them
 
 
@@ -39,6 +41,8 @@ class NewestRequests:
         Gone or SldbError."""
         try:
             self._open(run, max_staleness)
+            if self._writes_at_once(run):
+                return self._write(run, run.first_word)
             return self._on_newest(run, partial(self._read, run), max_staleness)
         except WriteNeeded as need:
             return self._write(run, need.doing)
@@ -56,6 +60,12 @@ class NewestRequests:
         if begins_with_write and run.request.create and run.first_word != "BEGIN":
             run.lock = self._writes.take(run.first_word, run.deadline)
         self._newest.refresh(run.deadline, max_staleness, min_txid)
+
+    def _writes_at_once(self, run: Run) -> bool:
+        """Return True if a run without the right to write would only show that the request writes. With a lock it
+        shows the lock's purpose as well, and takes none for a statement with an error."""
+        is_sure = run.first_word in _WRITES_ALWAYS and self._newest.replica.is_trusted
+        return is_sure and not self._writes.has_lock
 
     def _on_newest(self, run: Run, attempt: Callable[[], T], max_staleness: float = 0.0) -> T:
         """Return the result of `attempt`. If it trusted the copy, made no commit on it, and there was something new, it

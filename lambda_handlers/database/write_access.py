@@ -45,6 +45,11 @@ class WriteAccess:
         self._replica = replica
         self._turns = Turns(resources.store, resources.host, resources.log, is_on=not resources.has_lock)
 
+    @property
+    def has_lock(self) -> bool:
+        """True if writers take a lock."""
+        return self._resources.has_lock
+
     @contextmanager
     def locked(self, doing: str, deadline: Deadline) -> Iterator[Holder]:
         """Hold the lock. Raises SldbError `lock_timeout` or `store_error`."""
