@@ -15,7 +15,7 @@ BUGS: list[Bug] = []
 bug = partial(add_to, BUGS)
 
 
-@bug("a page of a listing begins behind its first transaction", 100, looks_from=6)
+@bug("a page of a listing begins behind its first transaction", 300, looks_from=8, prefix=IN_LAMBDA)
 def _() -> list[Patch]:
     def before_transaction(database: str, txid: int) -> str:
         return real(database, txid + 1)
