@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from unittest.mock import ANY
 
 import pytest
 from hypothesis import given
@@ -55,8 +56,7 @@ def test_the_plain_event(service):
             "txid": 0,
             "database": "main",
             "stats": service.handle({"query": "SELECT 1"})["body"]["stats"]
-            | {"cold": True, "store_requests": 5, "execute_ms": pytest.approx(0, abs=1000)}
-            | {"ms": pytest.approx(0, abs=1000)},
+            | {"cold": True, "store_requests": 5, "execute_ms": ANY, "ms": ANY},
         },
     }
 
