@@ -19,6 +19,11 @@ def test_a_folder_with_one_stack_is_one_workers() -> None:
     assert {unit(f"{name}::test_a") for name in FILES if name.startswith("tests/end_to_end/")} == {"tests/end_to_end/"}
 
 
+def test_the_fixtures_of_a_folder_end_with_it() -> None:
+    """Without `__init__.py` pytest keeps a fixture of scope `package` until the run ends, beside all other tests."""
+    assert all((ROOT / folder / "__init__.py").exists() for folder in TOGETHER)
+
+
 def test_each_name_has_files() -> None:
     assert [name for name in (*SLOW, *SPREAD, *TOGETHER) if not any(path.startswith(name) for path in FILES)] == []
 
