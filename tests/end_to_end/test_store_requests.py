@@ -17,11 +17,15 @@ from tests.fakes.waiting import wait_until
 pytestmark = [pytest.mark.network, pytest.mark.timeout(300)]
 
 
+def wait_until_idle(stack):
+    wait_until(lambda: not any(each.busy for each in stack.aws.containers(FUNCTION)), "idle containers")
+
+
 def test_what_a_warm_read_and_a_warm_write_ask_of_the_store(stack):
     stack.use_lock("none")
     run = partial(stack.run, database="small")  # whose schema no other test has made larger
-    run("CREATE TABLE t (a)")
-    run("INSERT INTO t VALUES (1)")
+    run("CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+    wait_until_idle(stack)  # the head of transaction 1 is written; the next one has none
     seen: Counter[str] = Counter()
 
     def count(call, proceed):
@@ -60,7 +64,7 @@ def test_a_write_has_its_reply_before_its_fold_is_written(stack):
             has_reply.clear()
             replies.append(stack.run(f"INSERT INTO {table} VALUES (1)", last=True))
             has_reply.set()
-            wait_until(lambda: not any(each.busy for each in stack.aws.containers(FUNCTION)), "idle containers")
+            wait_until_idle(stack)
     assert folds == [True]
     stats = stack.run(f"SELECT count(*) FROM {table}")["stats"]
     assert stats["after_store_writes"] == 3

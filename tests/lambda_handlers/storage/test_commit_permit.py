@@ -7,7 +7,7 @@ from contextlib import suppress
 import apsw
 import pytest
 
-from lambda_handlers.storage.log.keys import transaction
+from lambda_handlers.storage.log.keys import head_key, transaction
 from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Pgno
 from lambda_handlers.storage.replica import Conflict
@@ -23,7 +23,7 @@ def test_a_rollback_makes_no_transaction(engine: MakeEngine, store: FaultyStore)
     connection.execute("BEGIN; INSERT INTO t VALUES (1); ROLLBACK")
     connection.close()
 
-    assert list(store.written) == [transaction(1).key("main")]
+    assert list(store.written) == [transaction(1).key("main"), head_key("main")]
 
 
 def test_a_rollback_of_what_was_spilled_makes_no_transaction(engine: MakeEngine, store: FaultyStore) -> None:
@@ -40,7 +40,7 @@ def test_a_rollback_of_what_was_spilled_makes_no_transaction(engine: MakeEngine,
     connection.close()
     one.draft.clear()
 
-    assert len(store.written) == 1
+    assert len(store.written) == 2  # transaction 1 and its head
     assert one.rows("SELECT x FROM t") == [("before",)]
     assert one.is_sound()
 
@@ -149,7 +149,7 @@ def test_a_local_disk_that_fills_in_the_middle_commits_nothing(
         with pytest.raises(Exception, match=r"No space left|disk|full|I/O|IO"):
             one.write("UPDATE t SET x = 'after'", "INSERT INTO t VALUES (zeroblob(100000))")
 
-    assert len(store.written) == 1
+    assert len(store.written) == 2  # transaction 1 and its head
     assert one.rows("SELECT x FROM t") == [("before",)]
     assert one.write("INSERT INTO t VALUES ('next')") == 2
 
@@ -169,7 +169,7 @@ def test_a_vacuum_to_another_page_size_fails_and_commits_nothing(
     connection.close(True)
     one.draft.clear()
 
-    assert (len(store.written), one.vfs.permit.txid) == (1, None)
+    assert (len(store.written), one.vfs.permit.txid) == (2, None)  # transaction 1 and its head
     assert one.image() == reopened(engine).image() == before
     one.vacuum()
     assert reopened(engine).replica.page_size == 1024

@@ -8,7 +8,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from lambda_handlers.storage.log.keys import transaction
+from lambda_handlers.storage.log.keys import head_key, transaction
 from lambda_handlers.storage.log.ltx import PAGE_SIZES, Header, Pgno
 from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.log.ltx_encoder import encode_ltx
@@ -44,7 +44,7 @@ def test_nothing_to_commit_makes_no_transaction(engine: MakeEngine, store: Fault
     assert one.write("SELECT * FROM t") is None
     assert one.write("DELETE FROM t WHERE x = 1") is None
     assert one.replica.txid == 1
-    assert len(store.written) == 1
+    assert len(store.written) == 2  # transaction 1 and its head
 
 
 def test_a_large_transaction_spills_and_is_one_object(engine: MakeEngine, store: FaultyStore) -> None:
@@ -57,7 +57,7 @@ def test_a_large_transaction_spills_and_is_one_object(engine: MakeEngine, store:
     one.commit(connection)
     connection.close()
 
-    assert len(store.written) == 1
+    assert list(store.written) == [transaction(1).key("main"), head_key("main")]
     assert reopened(engine).rows("SELECT count(*), sum(length(x)) FROM t") == one.rows(
         "SELECT count(*), sum(length(x)) FROM t"
     )

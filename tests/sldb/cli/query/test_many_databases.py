@@ -80,6 +80,7 @@ def test_one_that_fails_is_reported_and_sinks_no_other(home: Path, run: Run) -> 
 def test_one_that_is_damaged_is_reported_and_sinks_no_other(home: Path, run: Run) -> None:
     for file in (home / "db" / "tenant-b").glob("0*/*.ltx"):
         file.write_bytes(b"x")
+    (home / "db" / "tenant-b" / "head.json").unlink()  # it has a copy of the file
     done = run("SELECT name FROM users WHERE id = 2", *ALL, "--format", "csv")
     assert done.stdout == "_database,name\ntenant-a,tenant-a\ntenant-c,tenant-c\n"
     assert done.stderr.startswith("error: tenant-b: tenant-b/0000/")
@@ -147,7 +148,7 @@ def test_a_dry_run_adds_up(run: Run) -> None:
 def test_stats_add_up(run: Run) -> None:
     done = run("SELECT 1 AS one", *ALL, "--stats", "--format", "csv")
     assert done.stderr.startswith("3 databases: 3 rows · round trips ")
-    assert "12 store requests (3 of them writes or lists)" in done.stderr
+    assert "12 store requests (0 of them writes or lists)" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_stats_are_one_line_beside_the_data(run: Run) -> None:
     done = run("select 1 as a", "--stats", "--format", "csv")
     assert done.stdout == "a\n1\n"
     assert re.fullmatch(
-        r"1 row · txid 1 · round trip [\d.]+ ms · server [\d.]+ ms cold · 4 store requests \(1 of them writes or "
+        r"1 row · txid 1 · round trip [\d.]+ ms · server [\d.]+ ms cold · 4 store requests \(0 of them writes or "
         r"lists\) · [\d.]+ K?B read, 0 B written · lock wait 0.0 ms · no price: it ran on this machine\n",
         done.stderr,
     ), done.stderr
