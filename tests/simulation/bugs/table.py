@@ -18,8 +18,9 @@ from tests.simulation.bugs import (
 )
 from tests.simulation.bugs.planting import Bug
 
-BUGS: tuple[Bug, ...] = (
-    *(*committing.BUGS, *copies.BUGS, *freshness.BUGS, *requests.BUGS, *upkeep.BUGS),
-    *(*locks.BUGS, *transactions.BUGS, *steps.BUGS),
-    *(*after_reply.BUGS, *heads.BUGS, *listings.BUGS, *work_items.BUGS),
+SUBJECTS = (
+    *(committing, copies, freshness, requests, upkeep, locks, transactions, steps),
+    *(after_reply, heads, listings, work_items),
 )
+BUGS: tuple[Bug, ...] = tuple(bug for subject in SUBJECTS for bug in subject.BUGS)
+ONE_OF_EACH_SUBJECT = tuple(subject.BUGS[0] for subject in SUBJECTS)
