@@ -138,6 +138,9 @@ def test_what_is_said_is_so_and_again_it_is_done_once(
     error = ANSWERS[answer]()
 
     def create(key: str, act: Act) -> Any:
+        if key.startswith("_doubt-"):  # before the commit of a drop
+            faulty.plan("create", create)
+            return act()
         faulty.plan("get_range", *READINGS[reading])
         return answered(error, effect)(key, act)
 
