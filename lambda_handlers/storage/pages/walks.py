@@ -116,6 +116,12 @@ class Walks:
 
     def after(self, missed: Pgno) -> Coming:
         """Return the probable next pages after a miss."""
+        try:
+            return self._coming_after(missed)
+        except IndexError:  # the database itself is damaged there, which SQLite reports once it reads the page
+            return NOTHING
+
+    def _coming_after(self, missed: Pgno) -> Coming:
         parent = self._parent_of(missed)
         if parent is None:
             return NOTHING

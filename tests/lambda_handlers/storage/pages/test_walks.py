@@ -10,6 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from lambda_handlers.storage.log.ltx import Pgno
+from lambda_handlers.storage.pages.page_cache import PageCache
+from lambda_handlers.storage.pages.walks import MAX_AHEAD, Walks
 from tests.fakes.clock import Clock
 from tests.fakes.databases.engine import Engine
 from tests.fakes.stores.memory import memory_store
@@ -113,3 +116,27 @@ def test_a_small_cache_is_not_filled_with_what_may_come(world: World) -> None:
     _, requests, read = world.cost(lookups(100, 60), 100 * 4096)
     assert requests <= 2 + PER_NEEDED * 60
     assert read <= (2 + PER_NEEDED * 60) * 17 * 4096
+
+
+def damaged(kind: int, missed: int, rest: bytes) -> bytes:
+    """Return a page of 512 bytes that is what its first byte says in nothing but its rightmost child."""
+    page = bytearray((rest * 512)[:512])
+    page[0] = kind
+    page[8:12] = missed.to_bytes(4, "big")
+    return bytes(page)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=64), min_size=4, max_size=4), st.integers(2, 9))
+@example([b"\xff"] * 4, 5)
+def test_damaged_pages_lead_nowhere_and_break_nothing(rests: list[bytes], missed: int) -> None:
+    """SQLite reports the damage when it reads the page itself."""
+    with tempfile.TemporaryDirectory() as directory:
+        cache = PageCache(directory)
+        walks = Walks(cache)
+        for pgno, (kind, rest) in enumerate(zip((5, 2, 10, 5), rests, strict=True), start=20):
+            page = damaged(kind, missed, rest)
+            cache.write(Pgno(pgno), page)
+            walks.note(Pgno(pgno), page)
+        for _ in range(5):
+            assert len(walks.after(Pgno(missed)).pages) <= MAX_AHEAD
+        cache.close()
