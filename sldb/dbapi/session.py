@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lambda_handlers.wire import Reply, Request, Result, SldbError, Statement, new_request_id
-from lambda_handlers.wire.transaction import COMMIT, ROLLBACK, InTransaction
+from lambda_handlers.wire.transaction import COMMIT, InTransaction
 from sldb import sql_text
 from sldb.client import Client
 from sldb.dbapi.errors import exception_of
@@ -140,16 +140,9 @@ class Session:
             self.open = None
 
     def rollback(self) -> None:
-        """Give the open transaction up, if there is one. Raises nothing: without a COMMIT it leaves nothing."""
-        transaction, self.open = self.open, None
-        if transaction is None or transaction.token is None or transaction.sent is not None:
-            return
-        # The function forgets its connection; without an answer that one grows old.
-        end = Request((), transaction=InTransaction(transaction.token, ROLLBACK), last=False)
-        try:
-            self._send(end)
-        except SldbError as error:
-            self.stats = {"rollback_error": error.code}
+        """Give the open transaction up, if there is one. Nothing is sent: without a COMMIT it leaves nothing, and the
+        function's own connection for it grows old."""
+        self.open = None
 
     def interrupt(self) -> None:
         """Have the running request stopped, if there is one. To be called by another thread. Raises Error."""

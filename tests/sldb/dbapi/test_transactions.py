@@ -152,6 +152,9 @@ def test_what_is_sent(connection: sldb.Connection, target: CountingTarget) -> No
     connection.commit()
     connection.rollback()
     assert target.count() == 0
+    connection.execute("INSERT INTO t (name) VALUES ('b')")
+    connection.rollback()
+    assert target.count() == 1, "a rollback is not sent"
 
 
 def test_many_rows_are_one_request_and_one_commit(connection: sldb.Connection, target: CountingTarget) -> None:
