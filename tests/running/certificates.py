@@ -14,10 +14,17 @@ UNUSED = Path(__file__).with_name("unused.pem")
 NAMES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 _given = {name: os.environ[name] for name in NAMES if name in os.environ}
+_trusted: list[bool] = []  # the last choice
 
 
 def trust(system: bool) -> None:
-    """Trust what the user's environment says, or the one certificate."""
+    """Trust what the user's environment says, or the one certificate.
+
+    The same choice again changes nothing: a fixture of a whole module may have put a certificate of its own.
+    """
+    if _trusted == [system]:
+        return
+    _trusted[:] = [system]
     for name in NAMES:
         os.environ.pop(name, None)
     os.environ.update(_given if system else {NAMES[0]: str(UNUSED)})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import ssl
+
+import pytest
 
 from tests.running.certificates import UNUSED, trust
 
@@ -14,3 +17,10 @@ def test_one_certificate_is_trusted_but_for_tests_of_the_network() -> None:
     assert paths().cafile != str(UNUSED)
     trust(system=False)
     assert paths().cafile == str(UNUSED)
+
+
+def test_what_a_fixture_of_a_module_trusts_stays_for_all_its_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    trust(system=False)
+    monkeypatch.setenv("SSL_CERT_FILE", "its own")
+    trust(system=False)
+    assert os.environ["SSL_CERT_FILE"] == "its own"
