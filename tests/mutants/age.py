@@ -507,6 +507,26 @@ REMOVAL = (
         ("tests/lambda_handlers/storage/log/test_chain.py::test_a_gap_ends_the_chain_and_shows",),
     ),
     Mutant(
+        "a pass denies a transaction that its LIST has hidden",
+        "5",
+        "lambda_handlers/storage/upkeep/compaction.py",
+        "        elif not self._has_next(work.txid):",
+        "        elif True:",
+        (
+            "tests/lambda_handlers/storage/upkeep/test_compaction.py::test_a_list_that_hides_the_newest_transaction_makes_no_head_that_denies_it",
+        ),
+    ),
+    Mutant(
+        "a pass that could not read the head puts an older one",
+        "5",
+        "lambda_handlers/storage/upkeep/compaction.py",
+        "        elif seen is not None:  # it came since the LIST, or that has hidden it: then the LIST proves nothing",
+        "        elif True:",
+        (
+            "tests/lambda_handlers/storage/upkeep/test_compaction.py::test_a_list_that_hides_the_newest_transaction_makes_no_head_that_denies_it",
+        ),
+    ),
+    Mutant(
         "a head goes back",
         "5",
         "lambda_handlers/storage/upkeep/compaction.py",

@@ -23,7 +23,7 @@ from lambda_handlers.host import Host
 from lambda_handlers.shared.dataclasses import dataclass, field, replace
 from lambda_handlers.storage import verification
 from lambda_handlers.storage.log import chain, file_header, ltx
-from lambda_handlers.storage.log.keys import MERGE_LEVEL, LtxName, snapshot
+from lambda_handlers.storage.log.keys import MERGE_LEVEL, LtxName, snapshot, transaction
 from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.storage.log.ltx_decoder import Decoder
 from lambda_handlers.storage.pages import atlas
@@ -41,6 +41,7 @@ MAX_FILES_ABOVE_BASE = 4
 WORTH_MERGING_BYTES = 64 << 10  # new since the last merge; fewer bytes wait until a merge is due by time
 PAST_WORTH_MAPPING_BYTES = 64 << 20  # of a file that is in no chain to the newest state; a smaller one is soon read
 EMPTY_FILE_BYTES = 200  # a file of no page has fewer
+_NEVER = 0.0  # the time of a head that claims nothing: its reader lists
 
 
 @dataclass(slots=True)
@@ -131,13 +132,10 @@ class Compactor:
         return True
 
     def _check_gap(self, plan: chain.Plan) -> None:
-        if plan.reach < plan.newest:
-            # It may be a transaction that came while the LIST was under way; then the next pass finds it.
-            missing = LtxName(0, plan.reach + 1, plan.reach + 1).key(self._database)
-            try:
-                self._store.size(missing)
-            except NotFound:
-                ltx.corrupt(missing, "transaction", "no object", f"one, because there is a transaction {plan.newest}")
+        # It may be a transaction that came while the LIST was under way; then the next pass finds it.
+        if plan.reach < plan.newest and not self._has_next(plan.reach):
+            missing = transaction(plan.reach + 1).key(self._database)
+            ltx.corrupt(missing, "transaction", "no object", f"one, because there is a transaction {plan.newest}")
 
     @staticmethod
     def _outweighed(there: Mapping[LtxName, HeadFile], base: LtxName, above: Iterable[LtxName]) -> bool:
@@ -234,14 +232,26 @@ class Compactor:
             if plan.reach != seen.txid:
                 return
             head = Head(seen.txid, seen.checked_at, work.txid, tuple(names[name] for name in plan.files))
-        else:
+        elif not self._has_next(work.txid):
             head = Head(work.txid, known_at, work.txid, work.files)
+        elif seen is not None:  # it came since the LIST, or that has hidden it: then the LIST proves nothing
+            head = Head(work.txid, _NEVER, work.txid, work.files)
+        else:
+            return  # a newer head may be there, and its answer damaged
         head = replace(head, copies=chosen(head.files, self._copies(head.files, seen)))
         try:
             work.bytes_written += len(head.encode(self._database))
             heads.advance(self._store, self._database, head, etag)
         except (AlreadyExists, PreconditionFailed, NotFound):
             return  # a writer was faster; the next pass does it
+
+    def _has_next(self, txid: Txid) -> bool:
+        """Return True if there is a next transaction: a damaged LIST may hide it, a request by its key does not."""
+        try:
+            self._store.size(transaction(txid + 1).key(self._database))
+        except NotFound:
+            return False
+        return True
 
     def _copies(self, files: Iterable[HeadFile], seen: Head | None) -> dict[LtxName, bytes]:
         """Return the copies of the last head and, read for the next one, the other small files."""

@@ -6,13 +6,24 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from unittest.mock import patch
 
-from lambda_handlers.storage.log.keys import LtxName
+from lambda_handlers.storage.log.keys import LtxName, head_key
+from lambda_handlers.storage.pages import head as heads
 from lambda_handlers.storage.pages.copies import Copies
-from lambda_handlers.storage.pages.head import HeadFile
+from lambda_handlers.storage.pages.head import Head, HeadFile
+from lambda_handlers.store.protocol import ObjectStore
 from tests.simulation.bugs.planting import Bug, Patch, add_to
+from tests.simulation.histories.plan import IN_LAMBDA
 
 BUGS: list[Bug] = []
 bug = partial(add_to, BUGS)
+
+
+@bug("a head that was held up for long is put over a newer one", 100, looks_from=8, prefix=IN_LAMBDA)
+def _() -> list[Patch]:
+    def advance(store: ObjectStore, database: str, head: Head, etag: str | None) -> str:
+        return store.put(head_key(database), head.encode(database))
+
+    return [patch.object(heads, "advance", advance)]
 
 
 @bug("a copy in a head is that of the object before", 100, looks_from=6)

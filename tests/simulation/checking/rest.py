@@ -14,7 +14,6 @@ from lambda_handlers.storage.pages.page_map import BadPageMap, PageMap
 from lambda_handlers.storage.pages.page_map_binding import unbind
 from lambda_handlers.wire import SldbError
 from tests.simulation.checking.ledger import MOST_SKEW_SECONDS, Log
-from tests.simulation.checking.states import met_damage
 from tests.simulation.histories.outcome import Outcome
 from tests.simulation.world.bucket import LATEST_SECONDS
 
@@ -24,12 +23,8 @@ def check(outcome: Outcome) -> None:
     for database, log in outcome.ledger.logs.items():
         files = _files(log)
         for key, body, by in log.advice:
-            problem = _problem(database, key, body, files)
-            if problem or (not met_damage(outcome, by) and (problem := _claim(database, key, body, log))):
+            if problem := _problem(database, key, body, files) or _claim(database, key, body, log):
                 outcome.history.violate("at rest", f"{by} wrote {key}: {problem}")
-        for by, what in log.heads_put_back:
-            if not met_damage(outcome, by):  # of the head there, or of a LIST
-                outcome.history.violate("at rest", f"{by} put {what}")
 
 
 def _files(log: Log) -> dict[LtxName, list[bytes]]:
@@ -78,8 +73,7 @@ def _problem_of_copy(database: str, file: HeadFile, body: bytes, files: dict[Ltx
 
 def _claim(database: str, key: str, body: bytes, log: Log) -> str:
     """Describe a head's false claim about its time; empty if it is true: a reader relies on it for half an hour. Less
-    than a quarter counts as none, because a pass may go by a LIST of that age; nor does what a zombie makes, or a pass
-    after a damaged LIST: that may hide a transaction, which a reader of the head requests by its key."""
+    than a quarter counts as none, because a pass may go by a LIST of that age; nor does what a zombie makes."""
     head = Head.decode(body, database) if key == head_key(database) else None
     if head is None or log.zombies or len(log.entries) <= head.txid:
         return ""

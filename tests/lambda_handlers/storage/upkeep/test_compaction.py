@@ -221,6 +221,40 @@ def test_a_head_that_a_writer_put_meanwhile_is_not_set_back(world: World) -> Non
     assert cold.image() == world.writer.image()
 
 
+@pytest.mark.parametrize("has_head", [True, False])
+def test_a_list_that_hides_the_newest_transaction_makes_no_head_that_denies_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, has_head: bool
+) -> None:
+    world.write(20)  # the last head is that of 18
+    newest, real = transaction(20).key("main"), world.store.list_objects
+    if not has_head:
+        world.store.delete(head_key("main"))
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "list_objects", lambda *of: (info for info in real(*of) if info.key != newest))
+        world.maintain()
+
+    if has_head:
+        head = Head.decode(world.store.get(head_key("main")), "main")
+        assert head is not None
+        assert (head.txid, head.folds_from, head.checked_at) == (19, 19, 0.0)  # its files, and no claim
+    else:
+        with pytest.raises(NotFound):
+            world.store.get(head_key("main"))
+    cold = world.engine()
+    cold.replica.refresh()
+    assert cold.image() == world.writer.image()
+
+
+def test_a_head_costs_a_pass_one_request_for_the_next_transaction(world: World) -> None:
+    world.write(20)
+    asked: list[tuple[str, str]] = []
+    world.store.before = lambda verb, key: asked.append((verb, key))
+    world.maintain()
+    world.store.before = lambda _verb, _key: None
+    assert asked.count(("size", transaction(21).key("main"))) == 1
+    assert [verb for verb, key in asked if key == head_key("main")] == ["get_with_tag", "replace"]
+
+
 def test_a_missing_page_map_is_made(world: World) -> None:
     world.writer.write("CREATE TABLE big(x)", "INSERT INTO big VALUES (randomblob(900000))")
     world.store.delete_many([transaction(1).page_map_key("main")])
