@@ -35,6 +35,7 @@ LONG_FUNCTIONS = {
 # Test file → modules; a package stands for all in it.
 TESTED_IN = {
     "tests/sldb/sqlalchemy/test_dialect.py": ("sldb.sqlalchemy.module",),
+    "tests/sldb/testing/test_plugin.py": ("sldb.testing.stack",),
     "tests/sldb/dbapi/test_transactions.py": ("sldb.dbapi.executor", "sldb.dbapi.session"),
     "tests/sldb/deploy/operation/test_alarms_deployed.py": (
         "sldb.deploy.checks.operation",
