@@ -29,7 +29,7 @@ GROUPS = (
         ("history", "restore", "undo", "redo", "diff", "branch"),
     ),
     Group("databases", "Databases", "manage databases and their schemas", ("databases", "migrate")),
-    Group("access", "Access", "let applications and people in", ("serve", "token")),
+    Group("access", "Access", "let applications and people in", ("serve", "token", "mcp")),
     Group(
         "stack",
         "Stack",

@@ -8,16 +8,21 @@ created alone in another copy, and proposed if it still uses them. No index is g
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import permutations
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import apsw
 
+from lambda_handlers.wire import Reply, Request, Statement
+from lambda_handlers.wire.values import Params
+from sldb.shell import catalog
 from sldb.shell.sources import quote
 from sldb.sql_text import possible_names
+
+Execute: TypeAlias = Callable[[Request], Reply]
 
 MAX_COLUMNS = 8  # tried of one table; they form 56 pairs
 
@@ -44,6 +49,21 @@ class Index:
 class Schema:
     statements: Sequence[str]  # all CREATE statements, tables first
     statistics: Sequence[tuple[object, object, object]] = ()  # rows of sqlite_stat1
+
+
+def plan_of(execute: Execute, sql: str, params: Params = None) -> list[Step]:
+    """Return the plan of a statement, as `execute` answers."""
+    rows = execute(Request((Statement(f"EXPLAIN QUERY PLAN {sql}", params),), read_only=True)).rows
+    return [Step(int(step or 0), int(parent or 0), str(detail)) for step, parent, _, detail in rows]
+
+
+def advise_on(execute: Execute, sql: str) -> list[str]:
+    """Return the advice for a statement, with the schema as `execute` answers."""
+    (schema,) = execute(catalog.statements()).results
+    has_statistics = any(name == "sqlite_stat1" for name, _ in schema.rows)
+    statistics = execute(catalog.statistics()).rows if has_statistics else []
+    made = [str(text) for _, text in schema.rows if text is not None]
+    return advise(sql, Schema(made, [(table, index, stat) for table, index, stat in statistics]))
 
 
 def tree(plan: Sequence[Step], parent: int = 0, indent: str = "") -> Iterator[str]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lambda_handlers.wire import Request, SldbError, Statement
+from lambda_handlers.wire import SldbError
 from sldb.render import FOR_PEOPLE, result_of
-from sldb.shell import catalog
 from sldb.shell.parameters import Parameters
 from sldb.shell.reader import DotCommand
 from sldb.shell.session import Session
@@ -34,23 +33,16 @@ def explain(session: Session, command: DotCommand) -> None:
 
 
 def _plan(session: Session, sql: str) -> list[Step]:
-    from sldb.shell.index_advice import Step
+    from sldb.shell.index_advice import plan_of
 
     # The plan is the same for any value.
-    params = Parameters(session.params.values).bind(sql, {}, lambda _name, _proposal: ":null")
-    rows = session.execute(Request((Statement(f"EXPLAIN QUERY PLAN {sql}", params),), read_only=True)).rows
-    return [Step(int(step or 0), int(parent or 0), str(detail)) for step, parent, _, detail in rows]
+    return plan_of(session.execute, sql, Parameters(session.params.values).bind(sql, {}, lambda _name, _: ":null"))
 
 
 def _say_advice(session: Session, sql: str) -> None:
-    from sldb.shell.index_advice import Schema, advise
+    from sldb.shell.index_advice import advise_on
 
-    (schema,) = session.execute(catalog.statements()).results
-    statistics = (
-        session.execute(catalog.statistics()).rows if any(row[0] == "sqlite_stat1" for row in schema.rows) else []
-    )
-    made = [str(text) for _, text in schema.rows if text is not None]
-    found = advise(sql, Schema(made, [(table, index, stat) for table, index, stat in statistics]))
+    found = advise_on(session.execute, sql)
     if found:
         session.output.say("an index would let SQLite search instead of reading everything:")
     for statement in found:

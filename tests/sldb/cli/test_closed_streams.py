@@ -51,6 +51,7 @@ ARGUMENTS = {
     "config": ("config",),
     "completion": ("completion", "bash"),
     "serve": ("--local", "d", "serve", "--host", "0.0.0.0"),  # refused without a token; it would not end otherwise
+    "mcp": ("--local", "d", "mcp"),
     "emulator": ("emulator", "--", "true"),
 }
 
