@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import apsw
@@ -57,13 +57,13 @@ class Changes:
         self._row_change = ("", "")  # of the statement that ran last
         self._makes = ""  # the table that the statement makes
         self._dropped_rows: int | None = None
-        # Numbers of rows before the statement, for lack of a hook: in the table that is written to, and in those that
-        # triggers and cascades delete from.
+        # For lack of a hook, rows before the statement: in its table, and in those that triggers and cascades change.
         self._rows_then: int | None = None
         self._others_then: dict[str, int | None] = {}
         self._columns: list[str] = []
         self.destroys: list[dict[str, Any]] = []
         self._savepoints = ChangeSavepoints()
+        self._reported: Callable[[], int] = connection.changes  # rows of the statement, as SQLite reports them
         self._sees_rows = hasattr(connection, "preupdate_hook")
         if self._sees_rows:
             connection.preupdate_hook(self._note)
@@ -74,7 +74,8 @@ class Changes:
         tables = sorted({table for table, _ in self._total})
         return {table: {operation: self._total[table, operation] for operation in OPERATIONS} for table in tables}
 
-    def begin(self) -> None:
+    def begin(self, reported: Callable[[], int]) -> None:
+        self._reported = reported
         self._all.clear()
         self._rows.clear()
         self._makes = ""
@@ -119,7 +120,7 @@ class Changes:
 
     def failed(self, statement: int) -> None:
         """Count the rows that a failed statement has left, as OR FAIL and RAISE(FAIL) do: its own and its triggers'."""
-        own = self._connection.changes() if self._authorizer.counts_rows else 0
+        own = self._reported() if self._authorizer.counts_rows else 0
         if own or has_left(self._rows, self._authorizer.row_change()[1], self._has_row):
             self.end(statement)
 
@@ -158,7 +159,7 @@ class Changes:
         self._rows.update((table, rows) for table, rows in entries.items() if rows is not None)
         action, table = self._row_change
         if action and not self._authorizer.schema_action and (table in virtual or not self._sees_rows):
-            rows = self._connection.changes()
+            rows = self._reported()
             if rows and not table.startswith(_NOT_THE_USERS):
                 self._note_reported(action, table, rows)
         self._note_others()

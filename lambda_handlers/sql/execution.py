@@ -24,6 +24,7 @@ from lambda_handlers.wire import Column, Params, Result, Row, SldbError, StoredR
 if TYPE_CHECKING:
     from lambda_handlers.insights.watch import StatementWatch
     from lambda_handlers.sql.changes import Changes
+    from lambda_handlers.sql.parameters import ManyRuns
     from lambda_handlers.storage.draft import Draft
     from lambda_handlers.wire.digest import ResultDigest
 
@@ -101,17 +102,27 @@ class Engine:
 class Execution:
     """To be run once."""
 
-    def __init__(self, engine: Engine, sql: str, params: Params, word: str, shows_lastrowid: bool = True) -> None:
-        """`word`: the first one of the statement."""
+    def __init__(
+        self,
+        engine: Engine,
+        sql: str,
+        params: Params,
+        word: str,
+        shows_lastrowid: bool = True,
+        many: ManyRuns | None = None,
+    ) -> None:
+        """`word`: the first one of the statement. `many`: its runs, in place of the params."""
         self._engine = engine
         self._authorizer = engine.authorizer
         self._sql = sql
         self._params = params
         self._word = word
+        self._many = many
         self._shows_lastrowid = shows_lastrowid
         self._digest = engine.digest() if engine.digest else None
         self._columns: list[Column] = []
         self._has_prepared = False
+        self._prepared_sql = ""
         self.has_begun = False  # nothing has kept it from running
         self.has_ended = False  # without an error
         self.writes = False
@@ -142,7 +153,7 @@ class Execution:
         cursor = self._engine.connection.cursor()
         cursor.exec_trace = self._prepared
         try:
-            cursor.execute(self._sql, _any_params() if self._engine.describes else self._params)
+            self._execute(cursor)
             passing = self._digest.passing(cursor) if self._digest and not self._lists_code else cursor
             rows, stored = self._engine.room.take(self._columns, passing)
             self.row_count = stored.count if stored else len(rows)
@@ -162,19 +173,28 @@ class Execution:
             self._authorizer.attached = frozenset(name.lower() for name in names)
         return self._result(rows, stored)
 
+    def _execute(self, cursor: apsw.Cursor) -> None:
+        if self._many is None:
+            cursor.execute(self._sql, _any_params() if self._engine.describes else self._params)
+            return
+        for _ in cursor.executemany(self._sql, self._many):
+            pass  # the rows of RETURNING
+
     def _check_params(self, names: Sequence[str | None]) -> None:
         """Raise `bad_request` if the parameters of the statement are the reason of an error."""
         from lambda_handlers.sql.parameters import mismatch  # few requests need it, and imports slow down cold starts
 
-        error = mismatch(names, self._params)
+        error = mismatch(names, self._many.values if self._many else self._params)
         if error is not None:
             raise error from None
 
-    def _prepared(self, cursor: apsw.Cursor, _sql: str, _bindings: object) -> bool:
+    def _prepared(self, cursor: apsw.Cursor, sql: str, _bindings: object) -> bool:
+        if self._has_prepared and self._many and sql == self._prepared_sql:
+            return True
         if self._has_prepared:  # SQLite splits the script differently
             message = f"query: {self._word} is followed by another statement, without a semicolon"
             raise SldbError("bad_request", message)
-        self._has_prepared = True
+        self._has_prepared, self._prepared_sql = True, sql
         self._authorizer.end_preparing()
         if self._engine.describes:
             raise Described(cursor)
@@ -185,11 +205,22 @@ class Execution:
         self._lists_code = cursor.is_explain == _EXPLAIN
         if cursor.is_explain:
             self._authorizer.only_explains()
-        self._columns.extend(Column(name, type_) for name, type_ in cursor.get_description())
+        if self._many is None:
+            self._columns.extend(Column(name, type_) for name, type_ in cursor.get_description())
+        elif not (self.writes and self._authorizer.counts_rows):
+            self._refuse_many()
         if self.writes and self._engine.changes:
-            self._engine.changes.begin()
+            self._engine.changes.begin(self._rowcount)
         self.has_begun = True
         return True
+
+    def _refuse_many(self) -> None:
+        from lambda_handlers.sql.parameters import refuse_others
+
+        refuse_others()
+
+    def _rowcount(self) -> int:
+        return self._many.rowcount if self._many else self._engine.connection.changes()
 
     def _begin_writing(self) -> None:
         """Raise unless the statement may write now."""
@@ -224,10 +255,9 @@ class Execution:
         columns, lastrowid = tuple(self._columns), None
         rowcount = self.row_count
         if self._authorizer.counts_rows:
-            connection = self._engine.connection
-            rowcount = connection.changes()
+            rowcount = self._rowcount()
             if self._shows_lastrowid and self._authorizer.row_action == "INSERT":
-                lastrowid = connection.last_insert_rowid()
+                lastrowid = self._engine.connection.last_insert_rowid()
         digest = self._digest.end(columns, rowcount, lastrowid) if self._digest else None
         self.has_ended = True
         return Result(columns, rows, rowcount, lastrowid, stored, digest)

@@ -1,14 +1,64 @@
-"""The error of a statement whose parameters and values do not fit: it names what is missing. Pure.
+"""The values of a statement: many rows of them, and the error if they do not fit its parameters.
 
-Its details, for programs: `parameters`, the names without a value, as `:name` (`?2` for a number); or
-`parameter_count` and `value_count`, if the values have no names.
+Many rows are one statement to all else: one result with the number of rows changed by all runs, one digest, and one
+start of SQLite's generator (`sql/pin.py`): what it gives depends on the rows so far, as in one statement. An error of
+one run ends them; those before it have run, as if they had been statements.
+
+The error names what is missing. Its details, for programs: `parameters`, the names without a value, as `:name` (`?2`
+for a number); or `parameter_count` and `value_count`, if the values have no names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from lambda_handlers.wire import Params, SldbError
+import apsw
+
+from lambda_handlers.wire import Many, Params, SldbError, Value
+
+_ROWS_BETWEEN_CHECKS = 256  # SQLite counts the steps of one run
+
+
+class ManyRuns:
+    """To be iterated once, by `executemany`: it asks for the next values when a run has ended."""
+
+    def __init__(self, connection: apsw.Connection, many: Many, check: Callable[[], None]) -> None:
+        """`check` raises an error when the request is over."""
+        self._connection = connection
+        self._rows = many.rows
+        self._check = check
+        self._counted = 0  # rows changed by the runs that have ended
+        self.position = 0  # of the values that run
+        self.has_ended = False
+
+    def __iter__(self) -> Iterator[tuple[Value, ...] | dict[str, Value]]:
+        for position, row in enumerate(self._rows):
+            self.position = position
+            if position % _ROWS_BETWEEN_CHECKS == 0:
+                self._check()
+            yield row
+            self._counted += self._connection.changes()
+        self.has_ended = True
+
+    @property
+    def values(self) -> tuple[Value, ...] | dict[str, Value]:
+        """The values that run."""
+        return self._rows[self.position]
+
+    @property
+    def rowcount(self) -> int:
+        """The rows changed so far, those of a failed run too."""
+        return self._counted if self.has_ended else self._counted + self._connection.changes()
+
+
+def refuse_others() -> None:
+    """Raise `bad_request` for a statement that may not run many times."""
+    raise SldbError(
+        "bad_request",
+        "many: the statement changes no rows of a table, and runs once",
+        "many is for INSERT, UPDATE, DELETE and REPLACE; params is for all statements",
+        applied="no",
+    )
 
 
 def mismatch(names: Sequence[str | None], params: Params) -> SldbError | None:

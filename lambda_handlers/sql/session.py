@@ -197,6 +197,8 @@ class Session:
             self.groups.before_statement()
             return self._run_step(step, place, alone=count == 1)
         except SldbError as error:
+            if self._runs.failed_row is not None:
+                error.details["row"] = self._runs.failed_row
             if count > 1:
                 error.details.update({"statement_count": count, **place.details} | error.details)
             error.details.setdefault("statement", position)

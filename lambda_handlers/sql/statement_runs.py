@@ -7,7 +7,7 @@ the request has a warning. A statement that calls a function of sldb's own (`sql
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apsw
 
@@ -18,7 +18,10 @@ from lambda_handlers.sql.execution import Described, Engine, Execution
 from lambda_handlers.sql.groups import is_other_begin
 from lambda_handlers.sql.settings import rights
 from lambda_handlers.sql.statements import Step
-from lambda_handlers.wire import Notice, Result, SldbError, bad_request
+from lambda_handlers.wire import Many, Notice, Result, SldbError, bad_request
+
+if TYPE_CHECKING:
+    from lambda_handlers.sql.parameters import ManyRuns
 
 
 class StatementRuns:
@@ -30,11 +33,17 @@ class StatementRuns:
         self._engine = engine
         self._check = check
         self._time_ms = time_ms
+        self._many: ManyRuns | None = None  # the runs of the last statement, if it has many
         self._ignored: dict[str, None] = {}  # PRAGMAs of the request that SQLite was not shown, in their order
 
     @property
     def warnings(self) -> tuple[Notice, ...]:
         return rights.warnings_of(self._ignored)
+
+    @property
+    def failed_row(self) -> int | None:
+        """The position of the values with which the last statement has failed, if it had many."""
+        return self._many.position if self._many and not self._many.has_ended else None
 
     def begin_request(self) -> None:
         self._ignored.clear()
@@ -44,7 +53,15 @@ class StatementRuns:
         raises."""
 
         def make() -> Execution:
-            return Execution(self._engine, step.piece.sql, step.params, word, step.shows_lastrowid)
+            if not isinstance(step.params, Many):
+                self._many = None
+                return Execution(self._engine, step.piece.sql, step.params, word, step.shows_lastrowid)
+            from lambda_handlers.sql.parameters import (
+                ManyRuns,  # few requests need it, and imports slow down cold starts
+            )
+
+            self._many = ManyRuns(self._engine.connection, step.params, self._check)
+            return Execution(self._engine, step.piece.sql, None, word, shows_lastrowid=False, many=self._many)
 
         execution = make()
         try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.sql import script
-from lambda_handlers.wire import Params, Result, SldbError, Statement
+from lambda_handlers.wire import Bound, Many, Result, SldbError, Statement
 
 if TYPE_CHECKING:
     from lambda_handlers.wire.conditions import Condition
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Step:
     piece: script.Piece
-    params: Params
+    params: Bound
     part: int  # position in the request's `statements`, its entry
     condition: Condition | None = None  # of the entry
     shows_lastrowid: bool = True
@@ -28,7 +28,7 @@ def steps_of(
     """Split the statements of a request. Raises `bad_request`, `too_large`, and the errors of `check_time`."""
     split = [list(script.split(statement.query, check_time)) for statement in statements]
     for part, (statement, pieces) in enumerate(zip(statements, split, strict=True)):
-        if len(pieces) > 1 and isinstance(statement.params, tuple):
+        if len(pieces) > 1 and isinstance(statement.params, (tuple, Many)):
             raise SldbError(
                 "bad_request",
                 "params: got a list for several statements, want an object of names, or one statement",

@@ -1,7 +1,8 @@
 """The digest of a result: equal for two runs of a statement that show their client the same. Pure.
 
 It covers all of a result that a client can see: columns with their declared types, rows in their order, the number of
-rows, and the rowid of an INSERT if it was handed out; of an error its code and that of SQLite, not its text; of EXPLAIN
+rows, and the rowid of an INSERT if it was handed out; of an error its code and that of SQLite, and of many
+runs the one that failed, not its text; of EXPLAIN
 not the rows, which have addresses in memory. It is the beginning of a SHA-256 over an unambiguous text of these: rows
 are the lines of `encode_line`, each of which begins with a bracket and ends with its only line break.
 """
@@ -40,5 +41,8 @@ class ResultDigest:
     @staticmethod
     def of_error(error: SldbError) -> str:
         """Return the digest of an error that a client was shown as a result."""
-        shown = json.dumps([error.code, error.details.get("sqlite_code")], separators=(",", ":"))
+        shown_values = [error.code, error.details.get("sqlite_code")]
+        if "row" in error.details:  # of many: those before it have run
+            shown_values.append(error.details["row"])
+        shown = json.dumps(shown_values, separators=(",", ":"))
         return hashlib.sha256(b"error\n" + shown.encode()).hexdigest()[: 2 * DIGEST_BYTES]

@@ -1,7 +1,8 @@
 """The request: SQL statements that run in one transaction against one database.
 
 {"query": "SELECT 1", "params": […]} or {"statements": [{"query", "params", "if"}, …]}, and the optional fields of
-`Request`. A request that begins or ends a transaction of several requests (`wire.transaction`) may have no statements.
+`Request`. A statement that runs many times has {"many": [[…], …]} in place of params. A request that begins or ends a
+transaction of several requests (`wire.transaction`) may have no statements.
 """
 
 from __future__ import annotations
@@ -13,7 +14,16 @@ from lambda_handlers.shared.dataclasses import dataclass, defaults_of
 from lambda_handlers.wire.checks import check_known, decode_optional, encode_optional
 from lambda_handlers.wire.errors import SldbError, bad_request
 from lambda_handlers.wire.names import DEFAULT_DATABASE
-from lambda_handlers.wire.values import Params, decode_value, encode_value
+from lambda_handlers.wire.values import (
+    Bound,
+    Many,
+    Params,
+    decode_many,
+    decode_names,
+    decode_value,
+    encode_many,
+    encode_value,
+)
 
 if TYPE_CHECKING:
     from lambda_handlers.wire.conditions import Condition
@@ -24,7 +34,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Statement:
     query: str  # SQL text; several statements only where params is not a sequence
-    params: Params = None
+    params: Bound = None  # Many: it runs once with each row of values
     condition: Condition | None = None  # "if": the statement is skipped unless it holds; only within `statements`
 
 
@@ -87,7 +97,9 @@ class Request:
 
 
 _DEFAULTS = defaults_of(Request)
-_FIELDS = {"query", "params", "statements", *_DEFAULTS}
+_FIELDS = {"query", "params", "many", "statements", *_DEFAULTS}
+_VALUES = ("params", "many")
+_OF_AN_ENTRY = {"query", "if", *_VALUES}
 _NESTED = ("transaction", "pin")  # decoded by modules of their own, which a cold start does not need
 
 
@@ -107,7 +119,9 @@ def _decode_transaction(value: object, given: Mapping[str, Any]) -> InTransactio
 
 def _encode_statement(statement: Statement) -> dict[str, Any]:
     encoded: dict[str, Any] = {"query": statement.query}
-    if isinstance(statement.params, dict):
+    if isinstance(statement.params, Many):
+        encoded["many"] = encode_many(statement.params)
+    elif isinstance(statement.params, dict):
         encoded["params"] = {name: encode_value(value) for name, value in statement.params.items()}
     elif statement.params is not None:
         encoded["params"] = [encode_value(value) for value in statement.params]
@@ -119,8 +133,7 @@ def _encode_statement(statement: Statement) -> dict[str, Any]:
 def _decode_statements(event: Mapping[str, Any], transaction: InTransaction | None) -> tuple[Statement, ...]:
     query, statements = event.get("query"), event.get("statements")
     if transaction is not None and transaction.may_lack_statements and query is None and statements is None:
-        if event.get("params") is not None:
-            bad_request("params", event["params"], "params only beside query")
+        _refuse_params(event, "only beside query")
         return ()
     if (query is None) == (statements is None):
         raise SldbError(
@@ -130,22 +143,27 @@ def _decode_statements(event: Mapping[str, Any], transaction: InTransaction | No
         )
     if statements is None:
         return (_decode_statement("", event, 0),)
-    if event.get("params") is not None:
-        bad_request("params", event["params"], "params inside each entry of statements")
+    _refuse_params(event, "inside each entry of statements")
     if not isinstance(statements, Sequence) or isinstance(statements, str) or not statements:
         bad_request("statements", statements, "a list of {query, params, if}")
     return tuple(_decode_statement(f"statements[{i}].", entry, i) for i, entry in enumerate(statements))
 
 
+def _refuse_params(event: Mapping[str, Any], place: str) -> None:
+    for name in _VALUES:
+        if event.get(name) is not None:
+            bad_request(name, event[name], f"{name} {place}")
+
+
 def _decode_statement(where: str, entry: object, position: int) -> Statement:
     if not isinstance(entry, Mapping):
         bad_request(where.rstrip("."), entry, "an object {query, params, if}")
-    if where and (unknown := sorted(set(entry) - {"query", "params", "if"})):
-        bad_request(where + str(unknown[0]), entry[unknown[0]], "only query, params and if")
+    if where and (unknown := sorted(set(entry) - _OF_AN_ENTRY)):
+        bad_request(where + str(unknown[0]), entry[unknown[0]], "only query, params or many, and if")
     query = entry.get("query")
     if not isinstance(query, str):
         bad_request(where + "query", query, "SQL text")
-    params = _decode_params(where + "params", entry.get("params"))
+    params = _decode_values(where, entry)
     return Statement(query, params, _decode_condition(where + "if", entry.get("if"), position))
 
 
@@ -157,12 +175,20 @@ def _decode_condition(where: str, condition: object, position: int) -> Condition
     return decode_condition(where, condition, position)
 
 
+def _decode_values(where: str, entry: Mapping[Any, Any]) -> Bound:
+    params, many = entry.get("params"), entry.get("many")
+    if many is None:
+        return _decode_params(where + "params", params)
+    if params is not None:
+        bad_request(where + "params", params, "params or many, not both")
+    return decode_many(many, where + "many")
+
+
 def _decode_params(where: str, params: object) -> Params:
     if params is None:
         return None
     if isinstance(params, Mapping):
-        # SQLite knows :id, @id and $id; all three spellings of the name mean the same, with or without the sign.
-        return {str(name).lstrip(":@$"): decode_value(value, f"{where}.{name}") for name, value in params.items()}
+        return decode_names(params, where)
     if not isinstance(params, Sequence) or isinstance(params, str):
         bad_request(where, params, "a list or an object")
     return tuple(decode_value(value, f"{where}[{i}]") for i, value in enumerate(params))

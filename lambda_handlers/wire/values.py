@@ -14,11 +14,21 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from lambda_handlers.wire.errors import bad_request
+from lambda_handlers.shared.dataclasses import dataclass
+from lambda_handlers.wire.errors import SldbError, bad_request
 
 Value: TypeAlias = "int | float | str | bytes | None"
 Row: TypeAlias = "tuple[Value, ...]"
 Params: TypeAlias = "tuple[Value, ...] | dict[str, Value] | None"
+Bound: TypeAlias = "Params | Many"
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """The values of a statement that runs once with each of these rows."""
+
+    rows: tuple[Row | dict[str, Value], ...]
+
 
 INTEGER_MIN, INTEGER_MAX = -(1 << 63), (1 << 63) - 1  # SQLite's INTEGER is 64 bits, signed
 
@@ -101,6 +111,40 @@ def decode_row(values: Iterable[object]) -> Row:
             for value in values
         ]
     )
+
+
+def encode_many(many: Many) -> list[Any]:
+    """Return the values of each run in JSON."""
+    if set(map(type, many.rows)) == {tuple} and len(set(map(len, many.rows))) == 1:
+        return encode_rows(many.rows)  # type: ignore[arg-type]  # all are tuples
+    return [
+        {name: encode_value(value) for name, value in row.items()} if isinstance(row, dict) else encode_row(row)
+        for row in many.rows
+    ]
+
+
+def decode_many(many: object, where: str) -> Many:
+    """Return the values of each run. Raises `bad_request`."""
+    if not isinstance(many, list) or not many:
+        bad_request(where, many, "a list with a list or an object for each run")
+    return Many(tuple([_decode_run(row, where, i) for i, row in enumerate(many)]))
+
+
+def _decode_run(row: object, where: str, position: int) -> Row | dict[str, Value]:
+    if isinstance(row, list):
+        try:
+            return decode_row(row)
+        except SldbError:  # now with its place, which takes longer
+            return tuple([decode_value(value, f"{where}[{position}][{i}]") for i, value in enumerate(row)])
+    if not isinstance(row, Mapping):
+        bad_request(f"{where}[{position}]", row, "a list or an object")
+    return decode_names(row, f"{where}[{position}]")
+
+
+def decode_names(params: Mapping[object, object], where: str) -> dict[str, Value]:
+    """Return values by the names of their parameters. SQLite knows :id, @id and $id; all three spellings of a name
+    mean the same, with or without the sign. Raises `bad_request`."""
+    return {str(name).lstrip(":@$"): decode_value(value, f"{where}.{name}") for name, value in params.items()}
 
 
 _SAME_IN_JSON = (str, int, type(None))

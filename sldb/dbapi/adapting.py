@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, Column, Params, Value
+from lambda_handlers.wire import INTEGER_MAX, INTEGER_MIN, Column, Row, Value
 from sldb.dbapi.errors import InterfaceError, ProgrammingError
 from sldb.sql_parameters import slots_of
 
@@ -105,22 +105,45 @@ def _checked(value: Value) -> Value:
     return value
 
 
-def bound(statement: str, parameters: Parameters) -> Params:
+def bound(statement: str, parameters: Parameters) -> Row | dict[str, Value]:
     """Return the parameters of a statement as they are sent; of a mapping, those named by the statement. Raises as
     `adapted` does."""
-    if isinstance(parameters, (tuple, list)):
-        return tuple(map(adapted, parameters))
-    if isinstance(parameters, Mapping) or not hasattr(parameters, "__len__"):
-        return _named(statement, parameters)
-    if isinstance(parameters, (str, bytes)) and not parameters:
-        return ()
-    return tuple(adapted(parameters[number]) for number in range(len(parameters)))
+    return binder(statement)(parameters)
 
 
-def _named(statement: str, parameters: Any) -> Params:
+def binder(statement: str) -> Callable[[Parameters], Row | dict[str, Value]]:
+    """Return the function that binds parameters to a statement, once or often."""
+    names: list[str] | None = None
+
+    def bind(parameters: Parameters) -> Row | dict[str, Value]:
+        nonlocal names
+        if isinstance(parameters, (tuple, list)):
+            return _row(parameters)
+        if isinstance(parameters, Mapping) or not hasattr(parameters, "__len__"):
+            names = [slot for slot in slots_of(statement) if slot] if names is None else names
+            return _named(names, parameters)
+        if isinstance(parameters, (str, bytes)) and not parameters:
+            return ()
+        return tuple(adapted(parameters[number]) for number in range(len(parameters)))
+
+    return bind
+
+
+def _row(values: Sequence[Any]) -> Row:
+    """Return the values as `adapted` does; most rows hold only those that stay as they are."""
+    types = set(map(type, values))
+    if not types.issubset(_PLAIN) or not adapters.keys().isdisjoint((of, PrepareProtocol) for of in types):
+        return tuple(map(adapted, values))
+    if str in types and not "".join(value for value in values if type(value) is str).isascii():
+        return tuple(map(adapted, values))
+    if int in types and not all(INTEGER_MIN <= value <= INTEGER_MAX for value in values if type(value) is int):
+        return tuple(map(adapted, values))
+    return tuple(values)
+
+
+def _named(names: Sequence[str], parameters: Any) -> dict[str, Value]:
     if not hasattr(parameters, "__getitem__"):
         raise ProgrammingError("parameters are of unsupported type")
-    names = [slot for slot in slots_of(statement) if slot]
     try:
         return {name: adapted(parameters[name]) for name in names}
     except LookupError as error:

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lambda_handlers.wire import Params, Result, Statement
+from lambda_handlers.wire import Bound, Result, Statement
 from sldb import sql_text
-from sldb.dbapi.adapting import Parameters, bound
+from sldb.dbapi.adapting import Parameters, binder, bound
 from sldb.dbapi.batches import batches
 from sldb.dbapi.errors import OperationalError, ProgrammingError
 from sldb.dbapi.kinds import Kind, is_insert, kind_of, lasting_setting, only_statement
@@ -68,12 +68,12 @@ class Executor:
         statement = only_statement(sql)
         if kind_of(statement) is not Kind.CHANGE:
             raise ProgrammingError("executemany() can only execute statements that change rows")
-        pieces = list(batches(Statement(statement, bound(statement, parameters)) for parameters in many))
+        pieces = list(batches(map(binder(statement), many)))
         self._begin_if_due(Kind.CHANGE)
         rowcount = 0
         with self._together(pieces):
             for piece in pieces:
-                rowcount += sum(result.rowcount for result in self._run(cursor, piece))
+                rowcount += sum(result.rowcount for result in self._run(cursor, [Statement(statement, piece)]))
         self.total_changes += rowcount
         cursor.show(Result(), rowcount=rowcount, stats=self._session.stats)
 
@@ -205,7 +205,7 @@ class Executor:
             self._inserter = None
             cursor.take_rowid(_only_value(self._session.run([_LAST_ROWID])[0]))
 
-    def _remember(self, statement: str, params: Params) -> None:
+    def _remember(self, statement: str, params: Bound) -> None:
         found = lasting_setting(statement)
         if found is not None:
             name, kept = found

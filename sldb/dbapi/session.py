@@ -20,6 +20,7 @@ from lambda_handlers.wire import Reply, Request, Result, SldbError, Statement, n
 from lambda_handlers.wire.transaction import COMMIT, InTransaction
 from sldb import sql_text
 from sldb.client import Client
+from sldb.dbapi.batches import without_many
 from sldb.dbapi.errors import exception_of
 from sldb.dbapi.kinds import Kind, kind_of
 from sldb.targets.protocol import with_id
@@ -54,6 +55,7 @@ class Session:
         self._creates = creates and at is None and not read_only
         self._setup: dict[str, Statement] = {}
         self._running: Request | None = None
+        self._sends_many = True  # rows of values, which functions of earlier versions do not know
 
     @property
     def in_transaction(self) -> bool:
@@ -155,9 +157,14 @@ class Session:
             raise exception_of(error) from error
 
     def _send(self, request: Request) -> Reply:
-        self._running = with_id(request)
+        self._running = with_id(request if self._sends_many else without_many(request))
         try:
             reply = self._send_or_create(self._running)
+        except SldbError as error:
+            if not self._sends_many or str(error.details.get("field")).rpartition(".")[2] != "many":
+                raise
+            self._sends_many = False
+            return self._send(request)
         finally:
             self._running = None
         self.stats = reply.stats

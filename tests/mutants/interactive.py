@@ -26,6 +26,22 @@ MUTANTS = (
         (SERVER + "wire/test_digest.py",),
     ),
     Mutant(
+        "of many rows, the one that failed is not compared",
+        "seen",
+        "lambda_handlers/wire/digest.py",
+        '        if "row" in error.details:',
+        "        if False:",
+        (SERVER + "sql/test_many_runs.py::test_another_one_failing_at_commit_is_a_conflict",),
+    ),
+    Mutant(
+        "a token with many rows looks like one of earlier versions",
+        "seen",
+        CODE + "token.py",
+        "    return _VERSION_WITH_MANY if has_many else _VERSION",
+        "    return _VERSION",
+        (SERVER + "database/transaction/test_token.py::test_only_a_token_with_many_rows_is_of_the_second_version",),
+    ),
+    Mutant(
         "errors are no results",
         "seen",
         "lambda_handlers/sql/session.py",

@@ -14,9 +14,34 @@ AUTOMATON = SERVER + "sql/functions/test_automaton.py"
 RIGHTS = SERVER + "sql/settings/test_rights.py"
 PIN = SERVER + "sql/test_pin.py"
 CHANCE = SERVER + "sql/test_chance.py"
+MANY = SERVER + "sql/test_many_runs.py"
 VIRTUAL = SERVER + "sql/test_virtual_tables.py"
 
 MUTANTS = (
+    Mutant(
+        "of many runs, the rows of the last one are counted",
+        "sql",
+        SQL + "parameters.py",
+        "            self._counted += self._connection.changes()",
+        "            self._counted = self._connection.changes()",
+        (MANY + "::test_they_are_one_result_and_one_transaction",),
+    ),
+    Mutant(
+        "many runs take as long as they like",
+        "sql",
+        SQL + "parameters.py",
+        "            if position % _ROWS_BETWEEN_CHECKS == 0:",
+        "            if False:",
+        (MANY + "::test_the_time_is_looked_at_between_rows",),
+    ),
+    Mutant(
+        "a statement that runs many times may be any",
+        "sql",
+        SQL + "execution.py",
+        "        elif not (self.writes and self._authorizer.counts_rows):",
+        "        elif False:",
+        (MANY + "::test_other_statements_run_once",),
+    ),
     Mutant(
         "a PRAGMA that FTS reads makes its writes reads",
         "sql",

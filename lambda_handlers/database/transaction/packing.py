@@ -5,7 +5,8 @@
     text       the bytes of its UTF-8; lone surrogates, which the text of a statement may hold, as three bytes
     real       8 bytes, IEEE 754, big-endian
     value      one byte for the kind (`_NULL` …), and the content; an INTEGER is a zigzag number (0, -1, 1, -2, …)
-    params     one byte for the kind, and for a list or an object its length and its values, each behind its name
+    params     one byte for the kind, and for a list or an object its length and its values, each behind its name; for
+               many of these the bytes of JSON: a module in C writes and reads that
 
 Equal values give equal bytes. Reading distrusts: `Unpacker` raises ValueError for bytes that end too early, and for any
 kind or number that packing does not write.
@@ -13,12 +14,14 @@ kind or number that packing does not write.
 
 from __future__ import annotations
 
+import json
 import struct
 
-from lambda_handlers.wire.values import Params, Value
+from lambda_handlers.wire import SldbError
+from lambda_handlers.wire.values import Bound, Many, Value, decode_many, encode_many
 
 _NULL, _INTEGER, _REAL, _TEXT, _BLOB = range(5)
-_NO_PARAMS, _LIST, _OBJECT = range(3)
+_NO_PARAMS, _LIST, _OBJECT, _MANY = range(4)
 _DOUBLE = struct.Struct(">d")
 _MAX_BITS = 64
 
@@ -68,9 +71,12 @@ class Packer:
             self._bytes.append(_BLOB)
             self.content(value)
 
-    def params(self, params: Params) -> None:
+    def params(self, params: Bound) -> None:
         if params is None:
             self._bytes.append(_NO_PARAMS)
+        elif isinstance(params, Many):
+            self._bytes.append(_MANY)
+            self.content(json.dumps(encode_many(params), separators=(",", ":")).encode())
         elif isinstance(params, dict):
             self._bytes.append(_OBJECT)
             self.number(len(params))
@@ -141,7 +147,7 @@ class Unpacker:
             return self.content()
         raise ValueError(f"a value of kind {kind}")
 
-    def params(self) -> Params:
+    def params(self) -> Bound:
         kind = self.byte()
         if kind == _NO_PARAMS:
             return None
@@ -149,4 +155,12 @@ class Unpacker:
             return tuple([self.value() for _ in range(self.number())])
         if kind == _OBJECT:
             return {self.text(): self.value() for _ in range(self.number())}
+        if kind == _MANY:
+            return self._many()
         raise ValueError(f"params of kind {kind}")
+
+    def _many(self) -> Many:
+        try:
+            return decode_many(json.loads(self.content()), "many")
+        except SldbError as error:
+            raise ValueError(str(error)) from error

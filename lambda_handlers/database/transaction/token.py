@@ -2,7 +2,7 @@
 
 A token is base64url, without padding, of
 
-    version   1 byte: 1
+    version   1 byte: 1; 2 if a statement has many rows of values, which earlier functions do not know
     place     1 byte: 0, the transaction follows; 1, the SHA-256 of the object with it follows (`stored_tokens`)
     body      the transaction, packed (`_pack`) and compressed by zlib; or the digest
     seal      32 bytes: HMAC-SHA256, by the key of the stack, of a fixed text and all of the above
@@ -36,7 +36,7 @@ from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.sql.own.transaction_log import Attempt
 from lambda_handlers.store.metered import MeteredStore
 from lambda_handlers.store_clock import SKEW_SECONDS
-from lambda_handlers.wire import Params, SldbError, bad_request
+from lambda_handlers.wire import Bound, Many, SldbError, bad_request
 from lambda_handlers.wire.pin import Pin
 
 LIFE_SECONDS = 86_400.0  # of a token, since its transaction was begun
@@ -49,7 +49,7 @@ PREFIX_BYTES = 6  # of the hash of a transaction's first statements
 # itself runs statements differently.
 ENGINE = f"{apsw.sqlite_lib_version()}/1"
 
-_VERSION = 1
+_VERSION, _VERSION_WITH_MANY = 1, 2
 _INLINE, _STORED = range(2)
 _HEAD_BYTES, _SEAL_BYTES, _SHA256_BYTES = 2, 32, 32
 _MAX_INLINE_BYTES = MAX_CHARACTERS * 3 // 4 - _HEAD_BYTES - _SEAL_BYTES
@@ -62,7 +62,7 @@ class Kept:
     """An executed statement of an open transaction."""
 
     sql: str
-    params: Params
+    params: Bound
     digest: bytes  # of its result, DIGEST_BYTES
     shows_lastrowid: bool  # the client was shown it, so that it is in the digest
 
@@ -118,8 +118,8 @@ class Tokens:
         """Return the token. Raises `too_large`, `store_error` and `corrupt`."""
         body = encode(transaction)
         if len(body) <= _MAX_INLINE_BYTES:
-            return self._sealed(_INLINE, body)
-        return self._sealed(_STORED, self._stored.keep(body))
+            return self._sealed(_version(transaction), _INLINE, body)
+        return self._sealed(_version(transaction), _STORED, self._stored.keep(body))
 
     def open(self, text: object, database: str, caller: str) -> Transaction:
         """Return the transaction of a token. Raises `bad_request` if it was not made by this stack for this database
@@ -152,8 +152,8 @@ class Tokens:
         if not -SKEW_SECONDS <= left <= LIFE_SECONDS + SKEW_SECONDS:
             raise transaction_expired()
 
-    def _sealed(self, place: int, body: bytes) -> str:
-        content = bytes((_VERSION, place)) + body
+    def _sealed(self, version: int, place: int, body: bytes) -> str:
+        content = bytes((version, place)) + body
         return base64.urlsafe_b64encode(content + _seal(self._key.secret(), content)).rstrip(b"=").decode("ascii")
 
     def _body(self, text: object) -> bytes:
@@ -163,7 +163,7 @@ class Tokens:
         if len(content) <= _HEAD_BYTES or not self._is_ours(content, seal):
             _refuse("it was not made by this stack, or is not complete")
         version, place, body = content[0], content[1], content[_HEAD_BYTES:]
-        if version != _VERSION or place not in (_INLINE, _STORED):
+        if version not in (_VERSION, _VERSION_WITH_MANY) or place not in (_INLINE, _STORED):
             _refuse("it was made by another version of sldb; begin the transaction again")
         if place == _INLINE:
             return body
@@ -176,6 +176,11 @@ class Tokens:
             return hmac.compare_digest(_seal(self._key.secret(), content), seal)
 
         return is_right() or (self._key.has_changed() and is_right())
+
+
+def _version(transaction: Transaction) -> int:
+    has_many = any(isinstance(kept.params, Many) for kept in transaction.statements)
+    return _VERSION_WITH_MANY if has_many else _VERSION
 
 
 def encode(transaction: Transaction) -> bytes:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from lambda_handlers.wire import Column, Params, Reply, Request, Result, Row, SldbError, Statement, Value
+from lambda_handlers.wire import Bound, Column, Reply, Request, Result, Row, SldbError, Statement, Value
 from sldb.client import Client
 from sldb.progress.protocol import SILENT, Progress
 
@@ -131,7 +131,7 @@ class Snapshot:
                 value.append(self._query(Statement(f"{row}{cell} FROM r", statement.params)).rows[0][0])
         return [tuple(value)]
 
-    def _long_value(self, row: str, cell: str, kind: str, size: int, params: Params) -> Value:
+    def _long_value(self, row: str, cell: str, kind: str, size: int, params: Bound) -> Value:
         data = bytearray()
         for start in range(1, size + 1, PIECE_BYTES):
             piece = f"{row}substr(CAST({cell} AS BLOB),{start},{PIECE_BYTES}) FROM r"

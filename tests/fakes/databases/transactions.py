@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from lambda_handlers.database.transaction.token import DIGEST_BYTES, ENGINE, Kept, Transaction
+from lambda_handlers.wire import Many
 from lambda_handlers.wire.pin import Pin
 
 values = st.one_of(
@@ -18,8 +19,11 @@ values = st.one_of(
     st.binary(max_size=50),
 )
 texts = st.text(st.characters(), max_size=50)  # lone surrogates, too
+names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters=":@$"), max_size=9)
 params = st.none() | st.lists(values, max_size=5).map(tuple) | st.dictionaries(texts, values, max_size=5)
-kept = st.builds(Kept, texts, params, st.binary(min_size=DIGEST_BYTES, max_size=DIGEST_BYTES), st.booleans())
+many = st.lists(st.lists(values, max_size=3).map(tuple) | st.dictionaries(names, values), min_size=1, max_size=3)
+bound = params | many.map(lambda rows: Many(tuple(rows)))
+kept = st.builds(Kept, texts, bound, st.binary(min_size=DIGEST_BYTES, max_size=DIGEST_BYTES), st.booleans())
 transactions = st.builds(
     Transaction,
     id=st.from_regex("[0-9a-f]{16}", fullmatch=True),

@@ -383,7 +383,7 @@ def test_without_the_hook_statements_speak_for_themselves(statement, messages, c
     connection.authorizer = authorizer
     seen = Changes(connection, authorizer)
     cursor = connection.cursor()
-    cursor.exec_trace = lambda *_: seen.begin() or True
+    cursor.exec_trace = lambda *_: seen.begin(connection.changes) or True
     cursor.execute(statement)
     seen.end(0)
     assert [destroyed["message"] for destroyed in seen.destroys] == messages
@@ -423,7 +423,7 @@ def test_without_the_hook_tables_are_counted_that_triggers_and_cascades_delete_f
     connection.authorizer = authorizer
     seen = Changes(connection, authorizer)
     cursor = connection.cursor()
-    cursor.exec_trace = lambda *_: seen.begin() or True
+    cursor.exec_trace = lambda *_: seen.begin(connection.changes) or True
     cursor.execute(statement)
     seen.end(0)
     assert [destroyed["message"] for destroyed in seen.destroys] == messages

@@ -41,6 +41,12 @@ def test_an_error_is_its_code_and_that_of_sqlite_not_its_words():
     assert len({ResultDigest.of_error(unique), ResultDigest.of_error(check), ResultDigest().end()}) == 3
 
 
+def test_of_an_error_among_many_rows_the_row_counts():
+    errors = [SldbError("constraint", "x", sqlite_code="SQLITE_CONSTRAINT_CHECK", **row) for row in ({}, {"row": 0})]
+    later = SldbError("constraint", "x", sqlite_code="SQLITE_CONSTRAINT_CHECK", row=1)
+    assert len({ResultDigest.of_error(error) for error in (*errors, later)}) == 3
+
+
 def test_the_digest_stays_as_it_is_for_tokens_that_are_out_there():
     made = ResultDigest()
     assert list(made.passing([(1, "a", None, b"\x00", 1.5)])) == [(1, "a", None, b"\x00", 1.5)]

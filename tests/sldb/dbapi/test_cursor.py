@@ -101,7 +101,7 @@ def test_executemany_applies_nothing_if_one_row_fails(connection: sldb.Connectio
     connection.isolation_level = None
     with pytest.raises(sldb.IntegrityError) as caught:
         connection.executemany("INSERT INTO t (name) VALUES (?)", [("a",), ("b",), ("a",)])
-    assert caught.value.details["statement"] == 2
+    assert caught.value.details["row"] == 2
     assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
 
 

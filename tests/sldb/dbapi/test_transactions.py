@@ -7,7 +7,7 @@ import threading
 import pytest
 
 import sldb
-from lambda_handlers.wire import Request, SldbError
+from lambda_handlers.wire import Many, Request, SldbError
 from tests.sldb.dbapi.conftest import Connect, CountingTarget
 
 
@@ -159,10 +159,27 @@ def test_what_is_sent(connection: sldb.Connection, target: CountingTarget) -> No
 
 def test_many_rows_are_one_request_and_one_commit(connection: sldb.Connection, target: CountingTarget) -> None:
     connection.executemany("INSERT INTO t (name) VALUES (?)", ((f"row {n}",) for n in range(10_000)))
-    assert target.count() == 1
+    ((statement,), sent) = target.sent[0].statements, target.count()
+    assert (sent, len(statement.params.rows)) == (1, 10_000)
     connection.commit()
     assert target.count() == 1
     assert [one["txid"] for one in connection.history()] == [2, 1]
+
+
+def test_to_a_function_of_an_earlier_version_they_are_statements(
+    connection: sldb.Connection, target: CountingTarget
+) -> None:
+    def refuse(request: Request) -> None:
+        if any(isinstance(one.params, Many) for one in request.statements):
+            raise SldbError("bad_request", "unknown", field="statements[1].many")
+
+    target.before = refuse
+    connection.execute("PRAGMA recursive_triggers = ON")
+    cursor = connection.executemany("INSERT INTO t (name) VALUES (?)", [("a",), ("b",)])
+    connection.executemany("INSERT INTO t (name) VALUES (?)", [("c",)])
+    connection.commit()
+    assert (cursor.rowcount, target.count()) == (2, 5), "asked once"
+    assert connection.execute("SELECT count(*) FROM t").fetchone() == (3,)
 
 
 def test_many_rows_outside_of_a_transaction(connect: Connect, target: CountingTarget) -> None:

@@ -10,11 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers.database.transaction.packing import Packer, Unpacker
-from tests.fakes.databases.transactions import params, texts
+from lambda_handlers.wire import Many
+from tests.fakes.databases.transactions import bound, texts
 
 
 def exactly(value: object) -> object:
     """A value that compares as its bytes and its type do."""
+    if isinstance(value, Many):
+        return tuple(exactly(one) for one in value.rows)
     if isinstance(value, (tuple, list)):
         return tuple(exactly(one) for one in value)
     if isinstance(value, dict):
@@ -22,7 +25,7 @@ def exactly(value: object) -> object:
     return (type(value).__name__, struct.pack(">d", value) if isinstance(value, float) else value)
 
 
-@given(params)
+@given(bound)
 def test_params_come_back_exactly(given_params):
     packer = Packer()
     packer.params(given_params)

@@ -25,7 +25,7 @@ from lambda_handlers.database.transaction.token import (
 from lambda_handlers.storage.log.keys import streams_prefix, transactions_key
 from lambda_handlers.store.metered import MeteredStore
 from lambda_handlers.store.protocol import ObjectStore
-from lambda_handlers.wire import SldbError
+from lambda_handlers.wire import Many, SldbError
 from tests.fakes.clock import Clock
 from tests.fakes.databases.transactions import kept_insert, open_transaction, transactions
 from tests.fakes.stores.faulty import FaultyStore, PresigningStore
@@ -212,9 +212,19 @@ def test_seals_are_compared_in_constant_time(tokens, clock, monkeypatch):
     assert [len(seal) for seals in compared for seal in seals] == [32] * 4
 
 
+def test_only_a_token_with_many_rows_is_of_the_second_version(tokens, clock):
+    """Functions of earlier versions open all others."""
+    one, other = kept_insert(1), replace(kept_insert(2), params=Many(((1, "x", None), (2, "y", 0.5))))
+    versions = [
+        base64.urlsafe_b64decode(tokens.seal(open_transaction(clock.time + LIFE_SECONDS, *kept))[:4])[0]
+        for kept in ((one,), (one, other))
+    ]
+    assert versions == [1, 2]
+
+
 def test_a_sealed_body_of_another_version_is_refused(tokens, store, clock, monkeypatch):
     text = tokens.seal(a_transaction(clock))
-    for name, value in (("_VERSION", 2), ("_INLINE", 7)):
+    for name, value in (("_VERSION", 3), ("_INLINE", 7)):
         with monkeypatch.context() as patch:
             patch.setattr(token, name, value)
             other = tokens.seal(a_transaction(clock))
