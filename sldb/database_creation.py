@@ -10,9 +10,9 @@ parent. A path with more missing parts is more probably a mistyped one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from lambda_handlers.shared.dataclasses import dataclass, field
 from lambda_handlers.wire import DEFAULT_DATABASE, SldbError
 from sldb.did_you_mean import suggestion
 

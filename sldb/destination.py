@@ -11,10 +11,7 @@ decides; on the same level, or with the stack nearer, they must not contradict e
 
 from __future__ import annotations
 
-import ipaddress
-from dataclasses import dataclass, field
-from urllib.parse import urlsplit
-
+from lambda_handlers.shared.dataclasses import dataclass, field
 from lambda_handlers.shared.did_you_mean import closest, question
 from lambda_handlers.wire import DEFAULT_STACK, SldbError
 from sldb.config.settings import LOCAL, Level, Setting
@@ -91,6 +88,8 @@ def _http_destination(target: Setting, stack: Setting) -> Destination:
 def checked_url(text: str) -> str:
     """Return the URL of an HTTP interface without the slash at its end. Raises `bad_request`: a token must not travel
     in clear, and a password must not be in a command line."""
+    from urllib.parse import urlsplit  # for URLs only, as below: imports take time
+
     try:
         url = urlsplit(text)
         host, _port = url.hostname, url.port
@@ -115,6 +114,8 @@ def is_loopback(host: str) -> bool:
     """Return True for an address of this machine, or the name localhost."""
     if host == "localhost":
         return True
+    import ipaddress
+
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

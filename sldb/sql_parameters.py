@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from lambda_handlers.shared.patterns import pattern
 from lambda_handlers.wire import SldbError
 from sldb.did_you_mean import suggestion
 from sldb.sql_text import strip_quoted
 
 # ASCII's letters, digits, _ and $, and all beyond ASCII. As the rest of ASCII, excluded, it is compiled much faster.
 _IN_NAMES = r"[^\x00-#%-/:-@\[-^`{-\x7f]"
-_PARAMETER = re.compile(
+_PARAMETER = pattern(
     rf"(?<!{_IN_NAMES})\?(?P<number>\d*)|(?<!{_IN_NAMES})[:@$#](?P<name>(?:{_IN_NAMES}|::)+(?:\([^)\s]*\))?)"
 )
 

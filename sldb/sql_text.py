@@ -7,11 +7,12 @@ comment or the body of a trigger ends nothing.
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Iterator
 
+from lambda_handlers.shared.patterns import pattern
+
 # The tokens that may hold a semicolon that ends nothing; an unfinished one reaches to the end of the text.
-_TOKEN = re.compile(
+_TOKEN = pattern(
     r"""
     (?P<space> \s+ | --[^\n]* | /\*.*?(?:\*/|\Z) )
   | (?P<quoted> '(?:[^']|'')*(?:'|\Z) | "(?:[^"]|"")*(?:"|\Z) | `(?:[^`]|``)*(?:`|\Z) | \[[^\]]*(?:\]|\Z) )
@@ -28,11 +29,17 @@ def split_statements(text: str) -> Iterator[str]:
     """Yield the statements of `text` one by one; together they are `text` again, space and comments included."""
     start = 0
     for match in _TOKEN.finditer(text):
-        if match.lastgroup == "end" and sqlite3.complete_statement(text[start : match.end()]):
+        if match.lastgroup == "end" and _is_complete(text[start : match.end()]):
             yield text[start : match.end()]
             start = match.end()
     if start < len(text):
         yield text[start:]
+
+
+def _is_complete(text: str) -> bool:
+    import sqlite3  # most statements stand alone, without a semicolon
+
+    return sqlite3.complete_statement(text)
 
 
 def list_statements(text: str) -> list[str]:

@@ -7,9 +7,9 @@ outside of one a SAVEPOINT begins it, and its RELEASE is then the COMMIT, as in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.wire import SldbError
 from sldb.sql_text import bare_words, is_blank, possible_names, split_statements
 

@@ -7,9 +7,9 @@ config (`sldb.config.file`), else the default. There are no secrets among them: 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum
 
+from lambda_handlers.shared.dataclasses import dataclass, field
 from lambda_handlers.wire import DATABASE_NAME
 
 FILE_VARIABLE = "SLDB_CONFIG"

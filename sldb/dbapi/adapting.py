@@ -8,8 +8,6 @@ the whole process. Those of dates, times, decimals and UUIDs are there from the 
 from __future__ import annotations
 
 import datetime
-import decimal
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -29,6 +27,7 @@ class PrepareProtocol:
 
 
 adapters: dict[tuple[type, type], Adapter] = {}  # by the type of a value, and PrepareProtocol
+_ADAPTED_LATER = {("decimal", "Decimal"): str, ("uuid", "UUID"): str}  # modules that most programs do not import
 converters: dict[str, Converter] = {}  # by the name of the type in upper case
 _NOTHING = object()
 
@@ -46,7 +45,7 @@ def register_converter(name: str, converter: Converter, /) -> None:
 def adapt(value: Any, protocol: Any = PrepareProtocol, alternative: Any = _NOTHING, /) -> Any:
     """Return the value as an adapter makes it, or its own or the protocol's method; else the alternative. Raises
     ProgrammingError if there is none of these."""
-    if adapter := adapters.get((type(value), protocol)):
+    if adapter := adapters.get((type(value), protocol)) or _adapter_later(type(value)):
         return adapter(value)
     for owner, argument, method in ((protocol, value, "__adapt__"), (value, protocol, "__conform__")):
         if hasattr(owner, method):
@@ -56,6 +55,10 @@ def adapt(value: Any, protocol: Any = PrepareProtocol, alternative: Any = _NOTHI
     if alternative is _NOTHING:
         raise ProgrammingError("can't adapt")
     return alternative
+
+
+def _adapter_later(of: type) -> Adapter | None:
+    return _ADAPTED_LATER.get((of.__module__, of.__qualname__))
 
 
 def _asked(owner: Any, method: str, argument: Any) -> Any:
@@ -183,8 +186,6 @@ def _register_defaults() -> None:
     register_adapter(datetime.date, datetime.date.isoformat)
     register_adapter(datetime.time, datetime.time.isoformat)
     register_adapter(datetime.datetime, lambda moment: moment.isoformat(" "))
-    register_adapter(decimal.Decimal, str)
-    register_adapter(uuid.UUID, str)
     register_converter("date", lambda text: datetime.date.fromisoformat(text.decode()))
     register_converter("time", lambda text: datetime.time.fromisoformat(text.decode()))
     register_converter("timestamp", _timestamp)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import TypeAlias
 
+from lambda_handlers.shared.dataclasses import replace
 from lambda_handlers.wire import Many, Request, Row, Statement, Value, encode_many
 
 MAX_ROWS = 25_000  # to a function of an earlier version each is a statement, of twice as many a reply has room (6 MB)

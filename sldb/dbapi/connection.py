@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -118,6 +117,8 @@ class Connection:
         """Call a function with this connection, inside a transaction; commit, or roll back if it raises an exception,
         and return its result. If other writers came first, all of that is done again, after
         a pause: the function may be called several times. Raises what it raises, and Error."""
+        import random
+
         if self._session.in_transaction:
             raise ProgrammingError("run begins a transaction: commit or roll back the open one first")
         for tried in range(1, tries + 1):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
     from sldb.dbapi.cursor import Cursor
 
 
-_FOLDED = {ord(letter): letter.lower() for letter in ascii_uppercase}  # as SQLite compares names
+_FOLDED = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}  # as SQLite compares names
 
 
 class Row:

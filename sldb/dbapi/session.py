@@ -13,9 +13,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lambda_handlers.shared.dataclasses import dataclass, field, replace
 from lambda_handlers.wire import Reply, Request, Result, SldbError, Statement, new_request_id
 from lambda_handlers.wire.transaction import COMMIT, InTransaction
 from sldb import sql_text

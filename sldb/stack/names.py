@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
+from lambda_handlers.shared.patterns import pattern
 from lambda_handlers.wire import SldbError
 
 DATABASES_PREFIX = "databases/"  # of keys in the data bucket: the databases are below it
 ALIAS = "live"  # of the query function with provisioned containers, as in the template
 ACCESS_DOCUMENT = f"{DATABASES_PREFIX}_access/callers.json"  # what each caller of the APIs may do
-_STACK_NAME = re.compile(r"[a-z](-?[a-z0-9])*")
+_STACK_NAME = pattern(r"[a-z](-?[a-z0-9])*")
 _MAX_BUCKET_NAME = 63  # characters
 _DEADLOCK_FIX = "-deadlock-fix"
 

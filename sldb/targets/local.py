@@ -8,7 +8,6 @@ need not wait for it.
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +42,8 @@ class LocalTarget:
             return self._opened
 
     def _open(self) -> Service:
+        import tempfile
+
         from lambda_handlers.host import Host
         from lambda_handlers.service import Service
         from lambda_handlers.settings import Settings, insights_of

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 from typing import Any, Protocol
 
+from lambda_handlers.shared.dataclasses import replace
 from lambda_handlers.wire import Action, Reply, Request, new_request_id
 
 
