@@ -30,7 +30,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo live test paths pairs histories everything interop fuzz chaos mutants check lint types template security format bench bench-peers bench-curves soak pictures docs site man lock dist release clean
+.PHONY: help demo live test compiled paths pairs histories everything interop fuzz chaos mutants check lint types template security format bench bench-peers bench-curves soak pictures docs site man lock dist release clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r target what; do \
@@ -50,6 +50,10 @@ ifeq ($(ONLY),changed)
 else
 	$(PYTEST) -m "not long" $(TESTS)
 endif
+
+# Otherwise each of three workers compiles all tests, and rewrites their assertions, at the same time.
+compiled: $(VENV)/.has-dev
+	@$(BIN)/python -m pytest --collect-only -q $(TESTS) >/dev/null
 
 paths: $(VENV)/.has-dev ## the long tests of whole paths: stacks that are deployed, used, broken and mended; and which rights none of them used
 	rm -rf $(VENV)/rights

@@ -14,6 +14,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Generator, Iterator
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -31,6 +32,7 @@ from hypothesis import HealthCheck, settings
 from lambda_handlers.settings import Credentials, Settings
 from lambda_handlers.store.protocol import ObjectStore
 from tests.running.certificates import trust
+from tests.running.long_files import check_long_tests_are_found, may_have_long_tests
 from tests.running.sampling import mark_all_but_samples
 from tests.running.scheduling import Scheduling, put_slow_first
 
@@ -133,9 +135,15 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    only_long = config.getoption("markexpr") == "long" and collection_path.name.startswith("test_")
+    return True if only_long and collection_path.is_file() and not may_have_long_tests(collection_path) else None
+
+
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     mark_all_but_samples(items)
+    check_long_tests_are_found(items)
     put_slow_first(items)
 
 

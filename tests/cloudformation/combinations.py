@@ -256,15 +256,6 @@ def _substituted(argument: Any, assignment: Mapping[str, str]) -> Any:
     return {"Fn::Sub": [text, rest] if rest else text}
 
 
-def plain(value: Any) -> Any:
-    """Return a parser's nodes as plain values."""
-    if isinstance(value, dict):
-        return {str(name): plain(member) for name, member in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return str(value) if isinstance(value, str) else value
-
-
 def _find(value: Any, function: str) -> Iterator[Any]:
     """Yield the arguments of a function, at any depth."""
     if isinstance(value, dict):

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cfnlint.api import lint_file  # type: ignore[import-untyped]  # publishes no types
-from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]  # publishes no types
 
 from lambda_handlers.database.transaction.stored_tokens import KEPT_SECONDS
 from lambda_handlers.database.transaction.token import LIFE_SECONDS
@@ -50,6 +48,8 @@ TYPES = {
 
 @pytest.fixture(scope="module")
 def template() -> dict[str, Any]:
+    from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]  # publishes no types
+
     loaded: dict[str, Any] = load(str(template_path()))
     return loaded
 
@@ -81,6 +81,8 @@ def by_action(template: dict[str, Any], role: str, action: str) -> list[dict[str
 
 @pytest.mark.long  # `make template` runs it, too
 def test_cfn_lint_finds_nothing() -> None:
+    from cfnlint.api import lint_file  # type: ignore[import-untyped]  # publishes no types
+
     assert [str(match) for match in lint_file(template_path())] == []
 
 

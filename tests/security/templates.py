@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]  # publishes no types
-
 from sldb.deploy.template import template_path
-from tests.cloudformation.combinations import Combinations, plain
+from sldb.emulator.cloudformation.template import load
+from tests.cloudformation.combinations import Combinations
 
 
 def combinations() -> Combinations:
-    return Combinations(plain(load(str(template_path()))))
+    return Combinations(load(template_path().read_text("utf-8")).document)
 
 
 def write_templates(folder: Path) -> list[Path]:

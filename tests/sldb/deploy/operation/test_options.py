@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]  # publishes no types
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +24,7 @@ from sldb.deploy.operation.options import (
 )
 from sldb.deploy.parameters import Choices, resolve
 from sldb.deploy.template import template_path
+from sldb.emulator.cloudformation.template import load
 from tests.lambda_handlers.test_metrics import UNITS
 
 VISIBLE, AGE = "ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"  # of a queue of SQS
@@ -96,9 +96,7 @@ def test_the_plan_says_nothing_of_what_stays_as_it_is() -> None:
 
 def test_the_numbers_are_those_of_the_template_and_of_the_functions() -> None:
     text = template_path().read_text("utf-8")
-    alarms = [
-        each for each in load(str(template_path()))["Resources"].values() if each["Type"] == "AWS::CloudWatch::Alarm"
-    ]
+    alarms = [each for each in load(text).resources.values() if each["Type"] == "AWS::CloudWatch::Alarm"]
     everything = {"AlarmTopic": TOPIC, "Readers": "true", "ApiToken": "true", "Queue": "fifo"}
     assert count_alarms(everything, text) == len(alarms)
     assert count_alarms({"AlarmTopic": TOPIC}, text) == len(alarms) - 4
@@ -116,7 +114,7 @@ def test_an_earlier_template_has_its_own_number_of_alarms() -> None:
 
 
 def test_an_alarm_tells_one_topic_in_both_directions_and_of_no_data_only_where_it_means_trouble() -> None:
-    resources = load(str(template_path()))["Resources"]
+    resources = load(template_path().read_text("utf-8")).resources
     told = [{"Fn::If": ["HasAlarmMail", {"Ref": "AlarmTopicOfStack"}, {"Ref": "AlarmTopic"}]}]
     for name, each in resources.items():
         if each["Type"] == "AWS::CloudWatch::Alarm":
@@ -142,7 +140,7 @@ def test_the_dashboard_comes_with_metrics_and_says_its_price() -> None:
 @pytest.mark.parametrize("has_queue", [False, True])
 def test_the_dashboard_shows_metrics_that_exist_in_the_region_of_the_stack(has_queue: bool) -> None:
     """Its structure is that of "Dashboard body structure and syntax" in CloudWatch's API reference."""
-    properties = load(str(template_path()))["Resources"]["OperationsDashboard"]["Properties"]
+    properties = load(template_path().read_text("utf-8")).resources["OperationsDashboard"]["Properties"]
     text, more = properties["DashboardBody"]["Fn::Sub"]
     condition, with_queue, without = more["OfQueue"]["Fn::If"]
     assert condition == "HasQueue"
