@@ -29,6 +29,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+@pytest.mark.long
 def test_the_site_has_every_page(site: Path) -> None:
     outside = {"index", "contributing", "changelog"}
     assert {page.stem for page in site.glob("*.html")} - {"404"} == {p.stem for p in ROOT.glob("docs/*.md")} | outside

@@ -200,6 +200,7 @@ def test_a_stack_without_apis_has_what_it_had_before_there_were_any() -> None:
 truth = st.sampled_from(["true", "false"])
 
 
+@pytest.mark.long
 @given(
     st.fixed_dictionaries(dict.fromkeys(KIND_PARAMETERS.values(), truth)),
     st.fixed_dictionaries(

@@ -19,6 +19,8 @@ from sldb.emulator.calls.call import Answer, Call
 from sldb.emulator.front.hooks import Proceed
 from tests.fakes.aws.emulated import emulated_aws, hooked
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[Emulator]:

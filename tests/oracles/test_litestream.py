@@ -34,7 +34,7 @@ from tests.fakes.stores.uploads import upload
 
 litestream_vfs = pytest.importorskip("litestream_vfs", reason="no litestream-vfs for this platform")
 SHELL = shutil.which("sqlite3")
-pytestmark = pytest.mark.skipif(SHELL is None, reason="no sqlite3 shell here")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(SHELL is None, reason="no sqlite3 shell here")]
 
 Litestream = Callable[..., list[str]]
 

@@ -10,6 +10,7 @@ from benchmarks.many_writers.measuring import measure
 SERIAL_RATE = 1 / PUT_SECONDS  # commits a second of a store that takes one after the other
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("lock", "share"), [("none", 0.5), ("s3", 0.25)])
 def test_eight_writers_have_their_share_of_the_serial_rate(lock: str, share: float) -> None:
     result = measure(lock, 8, seconds=4.0)
@@ -19,6 +20,7 @@ def test_eight_writers_have_their_share_of_the_serial_rate(lock: str, share: flo
     assert min(result.commits) > 0, "one is left out"
 
 
+@pytest.mark.long
 def test_an_object_that_many_writers_wait_for_is_everybodys() -> None:
     result = measure("s3", 16, seconds=5.0)
     assert not result.failures

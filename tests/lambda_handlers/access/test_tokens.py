@@ -32,6 +32,7 @@ def encoded(claims: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
 
 
+@pytest.mark.long
 @given(ids, secrets, secrets, shown, shown)
 def test_what_is_made_is_read_and_signed_by_its_key_alone(
     token_id: str, secret: str, other: str, name: str, scope: str

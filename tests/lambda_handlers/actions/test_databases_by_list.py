@@ -44,6 +44,7 @@ def filled(count: int) -> ObjectStore:
     return store
 
 
+@pytest.mark.long
 def test_ten_thousand_take_eleven_requests_and_each_dropped_one_two_more() -> None:
     s3 = SimulatedS3(swept(filled(10_000)))
     s3.is_slow = False
@@ -94,6 +95,7 @@ def test_without_the_doubts_of_all_each_one_is_looked_at() -> None:
 STEPS = ["write", "drop", "restore", "branch", "rename", "push", "sweep", "stop drop", "stop branch"]
 
 
+@pytest.mark.long
 @given(st.lists(st.tuples(st.sampled_from(STEPS), st.sampled_from("ab")), max_size=8))
 def test_names_by_list_are_those_that_a_look_at_each_shows(steps: list[tuple[str, str]]) -> None:
     """A name that was not looked at has a database, and one is hidden only if it has none."""

@@ -62,6 +62,7 @@ values = st.one_of(
 )
 
 
+@pytest.mark.long
 @given(
     st.lists(st.tuples(st.lists(values, min_size=1, max_size=4), st.integers(0, 2000)), min_size=1, max_size=4),
     st.booleans(),
@@ -290,6 +291,7 @@ class Drain(PresigningStore):
             self.taken += len(chunk)
 
 
+@pytest.mark.long
 def test_rows_leave_while_they_come():
     store = Drain(memory_store())
     service = container(store, reply_limit_bytes=1_000_000)

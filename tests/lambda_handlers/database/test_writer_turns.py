@@ -403,6 +403,7 @@ def real_store(request, tmp_path):
     return DirectoryStore(tmp_path / "store") if request.param == "directory" else request.getfixturevalue("s3_store")
 
 
+@pytest.mark.long
 @pytest.mark.sampled
 @pytest.mark.parametrize("what", ["push", "rename_database", "restore"])
 def test_what_takes_long_gets_through_among_steady_writers(container, real_store, tmp_path, what):

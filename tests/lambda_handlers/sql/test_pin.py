@@ -52,6 +52,7 @@ class Others:
             one.run("INSERT INTO many VALUES (randomblob(40)), (random())")
 
 
+@pytest.mark.long
 @settings(max_examples=settings().max_examples // 3)
 @given(st.lists(st.sampled_from(STATEMENTS), min_size=1, max_size=6))
 def test_a_continued_session_and_a_replay_show_what_one_run_shows(queries):

@@ -160,6 +160,7 @@ def test_all_kinds_are_there(world: World) -> None:
     assert any(file.in_atlas for file in head.files)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("key", SMALL)
 def test_each_byte_of_a_small_one(world: World, key: str) -> None:
     """Each bit of them is flipped where they are decoded: test_sealed, test_head, test_s3, test_maintenance."""

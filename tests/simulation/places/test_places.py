@@ -12,6 +12,7 @@ from tests.simulation.places.model import BUGS, BrokenError, Model
 PAGE = (Path(__file__).parents[3] / "docs/express.md").read_text("utf-8")
 
 
+@pytest.mark.long
 def test_no_order_of_steps_breaks_a_promise() -> None:
     states = Model(max_txid=2, max_switches=2).explore()
     assert states > 10_000

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.sldb.commands import BUNDLE_BUCKET, DATA_BUCKET, Commands
 
 if TYPE_CHECKING:
     from sldb.emulator.calls.call import Answer, Call
 
 
+@pytest.mark.long
 def test_the_data_stays_and_is_found_again(sldb: Commands) -> None:
     sldb.ok("deploy")
     sldb.client("s3").put_object(Bucket=DATA_BUCKET, Key="databases/main/note.txt", Body=b"keep me")
@@ -30,6 +33,7 @@ def test_the_data_stays_and_is_found_again(sldb: Commands) -> None:
     assert sldb.buckets() == [DATA_BUCKET]
 
 
+@pytest.mark.long
 def test_with_delete_data_everything_goes_with_all_versions(sldb: Commands) -> None:
     sldb.ok("deploy")
     s3 = sldb.client("s3")
@@ -43,6 +47,7 @@ def test_with_delete_data_everything_goes_with_all_versions(sldb: Commands) -> N
     assert sldb.buckets() == []
 
 
+@pytest.mark.long
 def test_data_that_an_earlier_destroy_kept_can_be_deleted_later(sldb: Commands) -> None:
     sldb.ok("deploy")
     sldb.ok("destroy", "--yes")
@@ -75,6 +80,7 @@ def test_a_name_without_any_trace_is_an_error_with_a_hint(sldb: Commands) -> Non
         assert all(option in ran.err for option in ("--stack", "--region", "--profile"))
 
 
+@pytest.mark.long
 def test_abandoned_locks_do_not_stand_in_the_way(sldb: Commands) -> None:
     sldb.ok("deploy")
     sldb.take_lock()
@@ -82,6 +88,7 @@ def test_abandoned_locks_do_not_stand_in_the_way(sldb: Commands) -> None:
     assert sldb.stack_status() is None
 
 
+@pytest.mark.long
 def test_nor_does_a_lock_that_is_taken_on_the_way_out(sldb: Commands) -> None:
     sldb.ok("deploy")
     times = 0

@@ -187,10 +187,12 @@ def test_the_shell_that_reads_the_exports_forgets_the_users_aws() -> None:
     assert any("AWS_PROFILE" in line for line in running.export_lines(emulated, {}))  # the other shell's may differ
 
 
+@pytest.mark.long
 def test_command_ended_by_a_signal() -> None:
     assert run(code="import os; os.kill(os.getpid(), 9)").returncode == 128 + 9
 
 
+@pytest.mark.long
 def test_command_that_is_not_there() -> None:
     done = run("--", "no-such-command")
     assert done.returncode == 2
@@ -271,6 +273,7 @@ def _deploy_and_invoke(environment: dict[str, str]) -> int:
     return int(json.loads(service("lambda").invoke(FunctionName="f")["Payload"].read()))
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_sigterm_ends_the_command_too(wait: Any, tmp_path: Path) -> None:
     note = tmp_path / "pid"

@@ -181,6 +181,7 @@ def test_a_move_there_and_back_keeps_every_row_and_every_moment(stack: Stack, tm
         check(stack)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("after", [False, True])
 def test_a_move_that_dies_anywhere_goes_on(stack: Stack, after: bool) -> None:
     """Each try dies one step later than the one before, with a writer at each step; the last one comes through."""
@@ -200,6 +201,7 @@ def test_a_move_that_dies_anywhere_goes_on(stack: Stack, after: bool) -> None:
     check(stack)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("after", [False, True])
 def test_a_move_that_dies_anywhere_is_taken_back(stack: Stack, after: bool) -> None:
     stack.after, stack.at_step = after, stack.write_some
@@ -220,6 +222,7 @@ def test_a_move_that_dies_anywhere_is_taken_back(stack: Stack, after: bool) -> N
     check(stack)
 
 
+@pytest.mark.long
 def test_writes_at_every_step_arrive(stack: Stack) -> None:
     stack.at_step = lambda: (stack.write(), stack.write("other"))
     count = len(stack.acknowledged)

@@ -82,6 +82,7 @@ def test_other_lines_have_no_statements() -> None:
     assert list(insights.lines_of(LogEvent("1", 0, message) for message in messages)) == []
 
 
+@pytest.mark.long
 def test_the_command_over_a_stack(sldb: Commands) -> None:
     sldb.ok("deploy", "--readers", "--insights")
     for name in ("test-db-function", "test-db-function-read"):

@@ -47,6 +47,7 @@ def databases_of(client: Client) -> list[str]:
     return [entry["name"] for entry in listed]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_applied", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("hours", [0, 3])
 def test_killed_at_any_request_and_run_again_each_row_is_there_once(
@@ -72,6 +73,7 @@ def test_killed_at_any_request_and_run_again_each_row_is_there_once(
         assert not [name for name in databases_of(client) if name.startswith("import-")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_applied", [False, True], ids=["before", "after"])
 def test_killed_at_any_request_the_rows_left_out_are_known(client: Client, tmp_path: Path, is_applied: bool) -> None:
     path, out = tmp_path / "t.csv", tmp_path / "out.csv"
@@ -163,6 +165,7 @@ def test_a_bad_row_at_the_end_leaves_nothing(client: Client, tmp_path: Path) -> 
     assert (done.rows, done.left_out.count) == (20, 1)
 
 
+@pytest.mark.long
 def test_large_rows_stay_below_the_limit_of_a_request(client: Client, tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     path.write_text("".join(f'{{"i": {i}, "x": "{"é" * (i * 40_000)}"}}\n' for i in range(40)))
@@ -170,6 +173,7 @@ def test_large_rows_stay_below_the_limit_of_a_request(client: Client, tmp_path: 
     assert rows(client, "SELECT sum(length(x)), count(*) FROM t") == [(40_000 * 780, 40)]
 
 
+@pytest.mark.long
 def test_many_narrow_rows_stay_below_the_limit_too(client: Client, tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text(",".join(f"c{i}" for i in range(200)) + "\n" + ("1," * 199 + "\n") * 4000)
@@ -207,6 +211,7 @@ class StoppingTarget:
     def close(self) -> None: ...
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("end", ["cancelled", "over", "unknown"])
 @pytest.mark.parametrize("batch_rows", [3, 50_000], ids=["staged", "at once"])
 def test_stopped_at_any_request_and_run_again_each_row_is_there_once(

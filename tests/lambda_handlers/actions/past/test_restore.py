@@ -261,6 +261,7 @@ WRITES = st.sampled_from(
 MOVES = st.one_of(WRITES, st.floats(0, 1), st.floats(0, 1).map(lambda share: ("compact", share)))
 
 
+@pytest.mark.long
 @given(st.lists(MOVES, min_size=3, max_size=12))
 def test_whatever_happened_every_moment_comes_back(tmp_path_factory, moves):
     store, directory = memory_store(), tmp_path_factory.mktemp("restore")

@@ -161,6 +161,7 @@ def test_a_part_that_goes_while_it_is_read(container, store, faulty, ready):
     assert refused(service, "push_commit", **ready).details["missing"] == [ready["parts"][0]]
 
 
+@pytest.mark.long
 def test_what_the_function_reads_and_writes_is_two_parts(container, store, faulty, tmp_path):
     """However many there are."""
     path = tmp_path / "large.db"

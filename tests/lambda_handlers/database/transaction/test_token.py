@@ -73,6 +73,7 @@ def test_a_transaction_comes_back_exactly(transaction):
     assert encode(decode(body)) == body
 
 
+@pytest.mark.long
 @given(transactions, st.binary(min_size=1, max_size=3))
 def test_other_bytes_are_no_transaction(transaction, more):
     body = encode(transaction)
@@ -293,6 +294,7 @@ def test_a_stored_token_takes_one_put_and_one_get(store, tokens, clock):
 # Prefixes
 
 
+@pytest.mark.long
 @given(transactions, transactions)
 def test_a_prefix_has_the_hash_of_the_same_first_statements(one, other):
     hashes = one.attempt().prefixes

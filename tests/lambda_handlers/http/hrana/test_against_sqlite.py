@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import apsw
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -156,6 +157,7 @@ def shown(request: tuple[str, Any], result: dict[str, Any]) -> Any:
     return [outcome_of(*pair) for pair in zip(both["step_results"], both["step_errors"], strict=True)]
 
 
+@pytest.mark.long
 @given(st.lists(st.lists(REQUESTS, min_size=1, max_size=3), min_size=1, max_size=5), st.booleans())
 @settings(deadline=None)
 def test_pipelines_do_what_one_connection_of_sqlite_does(pipelines, meets_fresh_containers):

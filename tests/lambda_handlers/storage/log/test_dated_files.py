@@ -33,6 +33,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 WRONG = st.sampled_from([-YEAR, YEAR, -20_000, 20_000]) | st.integers(-600, 600)  # seconds
 
 
+@pytest.mark.long
 @settings(max_examples=25)
 @given(st.lists(st.integers(1, 400), min_size=100, max_size=300), st.data())
 def test_one_wrong_date_misleads_no_search(pauses: list[int], data: st.DataObject) -> None:

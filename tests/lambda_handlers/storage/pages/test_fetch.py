@@ -83,6 +83,7 @@ orders = st.one_of(
 )
 
 
+@pytest.mark.long
 @given(st.lists(orders, max_size=6), st.sampled_from([None, 4096 * MIN_PAGES, 4096 * 200]))
 @settings(max_examples=40)
 def test_every_page_is_what_it_is(shared: World, runs: list[list[int]], limit_bytes: int | None) -> None:

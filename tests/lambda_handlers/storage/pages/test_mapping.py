@@ -267,6 +267,7 @@ def test_upper_pages_that_are_too_many_are_let_go_from_the_lowest_level(monkeypa
     assert {1, 2, 3} <= kept < every
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("resumed", [False, True])
 def test_mapping_takes_a_bounded_part_of_memory(tmp_path: Path, resumed: bool) -> None:
     size, page = 320 << 20, Random(1).randbytes(65536)

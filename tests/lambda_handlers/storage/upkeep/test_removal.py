@@ -137,7 +137,8 @@ def test_what_may_go_goes(written: dict[LtxName, float], retained: int) -> None:
     check(written, gone, retained)
 
 
-@settings(max_examples=400, suppress_health_check=list(HealthCheck))
+@pytest.mark.long
+@settings(max_examples=settings().max_examples * 2, suppress_health_check=list(HealthCheck))
 @given(st.data(), logs(), st.integers(0, 3 * DAY))
 def test_one_wrong_date_in_a_list(data: st.DataObject, written: dict[LtxName, float], retained: int) -> None:
     struck = data.draw(st.sampled_from(sorted(written)))
@@ -145,7 +146,8 @@ def test_one_wrong_date_in_a_list(data: st.DataObject, written: dict[LtxName, fl
     check(written, remove(Store(written), listing(shown), retained), retained)
 
 
-@settings(max_examples=400, suppress_health_check=list(HealthCheck))
+@pytest.mark.long
+@settings(max_examples=settings().max_examples * 2, suppress_health_check=list(HealthCheck))
 @given(st.data(), logs(), st.integers(0, 3 * DAY))
 def test_one_wrong_date_that_lies_there(data: st.DataObject, written: dict[LtxName, float], retained: int) -> None:
     """As where a tool touched a file of a directory. Compacted files have no second fact then: of them only the base
@@ -170,7 +172,8 @@ def test_one_wrong_header(written: dict[LtxName, float], retained: int, data: st
     check(written, remove(store, listing(written), retained), retained)
 
 
-@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@pytest.mark.long
+@settings(max_examples=settings().max_examples, suppress_health_check=list(HealthCheck))
 @given(logs(), st.integers(0, 3 * DAY), st.data())
 def test_a_wrong_date_of_the_lease(written: dict[LtxName, float], retained: int, data: st.DataObject) -> None:
     """Which tells the store's time: with one digit of it a pass had deleted 86 files that were seconds old."""
@@ -178,7 +181,8 @@ def test_a_wrong_date_of_the_lease(written: dict[LtxName, float], retained: int,
     check(written, gone, retained)
 
 
-@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@pytest.mark.long
+@settings(max_examples=settings().max_examples, suppress_health_check=list(HealthCheck))
 @given(logs(), st.integers(0, 3 * DAY), st.data())
 def test_one_name_that_is_another(written: dict[LtxName, float], retained: int, data: st.DataObject) -> None:
     """A snapshot that seems to reach further than it does would let go of what it does not have."""
@@ -221,7 +225,8 @@ def test_what_was_listed_and_may_go_goes(log: tuple[dict[LtxName, float], Runs],
     assert gone >= below & part_of(written, listed).keys()
 
 
-@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@pytest.mark.long
+@settings(max_examples=settings().max_examples, suppress_health_check=list(HealthCheck))
 @given(st.data(), partial_logs(), st.integers(0, 3 * DAY))
 def test_one_wrong_date_in_a_part_of_a_list(
     data: st.DataObject, log: tuple[dict[LtxName, float], Runs], retained: int

@@ -166,6 +166,7 @@ def test_usage(run: Run, arguments: tuple[str, ...], status: int, says: str) -> 
     assert says in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize(
     ("writes", "told"),

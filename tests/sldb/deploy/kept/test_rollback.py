@@ -81,6 +81,7 @@ def test_it_goes_back_and_further_back_and_forward(sldb: Commands, monkeypatch: 
     assert BUNDLE_BUCKET not in sldb.buckets()
 
 
+@pytest.mark.long
 def test_a_failed_deployment_is_no_version(sldb: Commands) -> None:
     sldb.ok("deploy", "--lock", "s3")
     sldb.fail("UpdateFunctionConfiguration", "InvalidParameterValueException", "MemorySize is too large")
@@ -114,6 +115,7 @@ def test_old_versions_are_pruned_and_never_what_is_live(sldb: Commands, monkeypa
     assert len(keys(sldb, ".zip")) == 1
 
 
+@pytest.mark.long
 def test_a_stack_without_a_record_gets_one_before_the_next_deployment(sldb: Commands) -> None:
     sldb.ok("deploy", "--lock", "s3")
     s3 = sldb.client("s3")
@@ -129,6 +131,7 @@ def test_a_stack_without_a_record_gets_one_before_the_next_deployment(sldb: Comm
     assert settings(sldb) == before
 
 
+@pytest.mark.long
 def test_across_a_major_version_it_is_refused_before_anything_is_done(sldb: Commands) -> None:
     sldb.ok("deploy", "--lock", "s3")
     sldb.ok("deploy", "--memory", "512")
@@ -160,6 +163,7 @@ def test_a_record_is_refused_if_it_is_damaged_or_of_a_later_sldb() -> None:
         assert caught.value.code == code
 
 
+@pytest.mark.long
 def test_it_does_not_go_back_across_a_move_of_the_databases(sldb: Commands) -> None:
     """What was written since is in the other store: the version before would not show it."""
     sldb.ok("deploy", "--lock", "s3")

@@ -133,6 +133,7 @@ def store(clean: Stack, request: pytest.FixtureRequest) -> ObjectStore:
     return plain_s3(clean.settings(request.param))
 
 
+@pytest.mark.long
 def test_either_function_makes_and_copies_large_objects(store: ObjectStore) -> None:
     chunk = bytes(range(256)) * 4096
     store.create_from(LTX, [chunk] * 17)
@@ -432,6 +433,7 @@ def test_the_function_that_only_reads_reads_all_and_creates_two_kinds(clean: Sta
     assert store.get(key) == b"created"
 
 
+@pytest.mark.long
 def test_the_function_that_only_reads_creates_a_large_reply_in_parts(clean: Stack) -> None:
     store = plain_s3(clean.settings("ReadRole"))
     chunk = bytes(range(256)) * 4096

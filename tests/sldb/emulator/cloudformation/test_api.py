@@ -183,6 +183,7 @@ def test_deletion_while_a_creation_runs_is_refused(stack: Stack, aws: Any, wait:
     assert stack.settled() == "CREATE_COMPLETE"
 
 
+@pytest.mark.long
 def test_a_role_gets_a_boundary_and_loses_it(stack: Stack, aws: Any, account: Any) -> None:
     document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
     made = account.client("iam").create_policy(PolicyName="bound", PolicyDocument=json.dumps(document))["Policy"]["Arn"]

@@ -127,6 +127,7 @@ def test_what_the_template_no_longer_names_is_deleted(deployed: Stack, aws: Any,
     assert gateway.get_apis()["Items"] == []
 
 
+@pytest.mark.long
 def test_tags_of_the_stack_are_tags_of_the_api(account: Any, aws: Any, wait: Any, gateway: Any) -> None:
     stack = Stack(account, wait)
     made = stack.client.create_change_set(
@@ -165,6 +166,7 @@ def test_tags_of_the_stack_are_tags_of_the_api(account: Any, aws: Any, wait: Any
     assert stack.delete() == "DELETE_COMPLETE"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "lose", "drift"),
     [

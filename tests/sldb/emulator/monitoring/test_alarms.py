@@ -262,6 +262,7 @@ def test_every_alarm_has_its_cause_here() -> None:
     assert names == CAUSES.keys()
 
 
+@pytest.mark.long
 def test_each_alarm_fires_when_its_cause_is_made_and_ends_with_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,6 +287,7 @@ def test_each_alarm_fires_when_its_cause_is_made_and_ends_with_it(
         world.after(0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("key", ["alias/aws/sns", "policy"])
 def test_an_alarm_cannot_speak_through_a_key_that_cloudwatch_may_not_use(
     world: World, account: Any, key: str, caplog: pytest.LogCaptureFixture
@@ -302,6 +304,7 @@ def test_an_alarm_cannot_speak_through_a_key_that_cloudwatch_may_not_use(
     assert "does not have authorization to access the SNS topic encryption key" in caplog.text
 
 
+@pytest.mark.long
 def test_a_topic_with_another_policy_hears_nothing(
     world: World, account: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -43,6 +43,7 @@ def test_a_write_is_confirmed_on_standard_error(run: Run) -> None:
     assert run("delete from t", "--format", "json").stdout == "[]\n"
 
 
+@pytest.mark.long
 def test_sql_from_a_file_and_from_standard_input(run: Run, tmp_path: Path) -> None:
     (tmp_path / "a.sql").write_bytes(b"\xef\xbb\xbfselect 'f\xc3\xa9' as x;")
     for arguments, stdin in [
