@@ -24,6 +24,7 @@ SIZES = 1 100 1000
 SECURITY := $(VENV)/security
 SEED =
 GUARD_RULES =
+SUITES =
 
 # Compiled modules are kept, whatever the user has set: three workers compile the tests in 50 s, and commands theirs.
 unexport PYTHONDONTWRITEBYTECODE
@@ -69,8 +70,8 @@ histories: $(VENV)/.has-dev ## simulated histories, the same ones each time, and
 everything: check test paths histories ## all that can be checked on this machine, for hours if need be: make everything SECONDS=600
 	$(MAKE) pairs chaos interop mutants fuzz soak bench
 
-interop: $(VENV)/.has-dev $(INTEROP)/.has-servers $(INTEROP)/.has-clients ## the tests against independent servers and clients: MiniStack, SeaweedFS, LocalStack, rclone, clients of libSQL
-	SLDB_INTEROP=$(INTEROP) $(BIN)/python -m pytest -n 3 --dist loadfile -rs --durations=5 tests/interop
+interop: $(VENV)/.has-dev $(INTEROP)/.has-servers $(INTEROP)/.has-clients $(INTEROP)/.has-suites ## the tests against independent servers, clients and suites: MiniStack, SeaweedFS, LocalStack, rclone, clients of libSQL, SQLAlchemy; whole suites: SUITES=all
+	SLDB_INTEROP=$(INTEROP) SUITES=$(SUITES) $(BIN)/python -m pytest -n 3 --dist loadfile -rs --durations=5 tests/interop
 
 fuzz: $(VENV)/.has-dev ## damaged inputs for decoders and splitters, other ones each time: make fuzz SECONDS=60
 	$(BIN)/python -m tests.fuzz $(SECONDS)
@@ -174,6 +175,17 @@ $(INTEROP)/.has-clients: tests/interop/clients.txt tests/interop/javascript/pack
 		--schema schema.prisma >/dev/null ) || \
 		{ echo "clients of libSQL cannot be installed: their tests will be skipped" >&2; \
 		rm -rf $(INTEROP)/clients $(INTEROP)/javascript; }
+	@touch $@
+
+# Public suites of tests, each in an environment with its versions and sldb.
+$(INTEROP)/.has-suites: pyproject.toml $(wildcard tests/interop/suites/*.txt)
+	@for list in tests/interop/suites/*.txt; do \
+		suite=$(INTEROP)/$$(basename "$$list" .txt); \
+		$(PYTHON) -m venv "$$suite"; \
+		$(BIN)/uv pip install --quiet --python "$$suite/bin/python" -r "$$list" --editable . 2>/dev/null || \
+		"$$suite/bin/python" -m pip install -qq --disable-pip-version-check -r "$$list" --editable . || \
+		{ echo "$$list cannot be installed: its tests will be skipped" >&2; rm -rf "$$suite"; }; \
+	done
 	@touch $@
 
 $(PEERS)/.has-peers: benchmarks/peers/requirements.txt

@@ -92,7 +92,9 @@ def ran(command: list[object], directory: Path, environment: Mapping[str, str]) 
     return done.stdout
 
 
-def run(command: list[object], directory: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def run(
+    command: list[object], directory: Path, environment: Mapping[str, str], timeout_seconds: float = TIMEOUT_SECONDS
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(part) for part in command],
         stdin=subprocess.DEVNULL,
@@ -100,7 +102,7 @@ def run(command: list[object], directory: Path, environment: Mapping[str, str]) 
         text=True,
         cwd=directory,
         env=dict(environment),
-        timeout=TIMEOUT_SECONDS,
+        timeout=timeout_seconds,
         check=False,
     )
 
