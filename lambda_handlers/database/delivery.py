@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 
 class RowSpool(Protocol):
+    held_bytes: int  # of rows that stay in memory
+
     def store(self, rows: Iterable[Row], check: Callable[[], None]) -> StoredRows:
         """Store rows for the time of one response. `check` raises an error when the request is over."""
 

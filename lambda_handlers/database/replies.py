@@ -25,7 +25,7 @@ from lambda_handlers.database.run import Run
 from lambda_handlers.deadline import Deadline
 from lambda_handlers.host import Host
 from lambda_handlers.shared.dataclasses import replace
-from lambda_handlers.sql.reply_limit import ReplyRoom
+from lambda_handlers.sql.reply_limit import ReplyRoom, memory_size
 from lambda_handlers.storage.log.keys import (
     is_reply_key,
     is_rows_key,
@@ -44,7 +44,6 @@ URL_SECONDS = 900.0
 KEPT_SECONDS = 86_400.0
 MAX_ATTEMPTS = 3
 MAX_BYTES = 1 << 30  # of the rows of one statement, before they are compressed
-HELD_BYTES = 1 << 20  # of a reply, where a spool takes further rows
 MEMORY_REPLIES = 8  # replies of the usual limit for results without stored rows, if the client gets one body
 _TOKEN_BYTES = 66_000  # of the token of a transaction in a reply, at most
 _NO_ROOM = "they do not fit into one reply of the function (6 MB)"
@@ -83,7 +82,8 @@ class Replies:
         if spool is not None:
             if is_recorded:
                 return ReplyRoom()
-            return ReplyRoom(HELD_BYTES // shares, lambda rows: spool.store(rows, run.deadline.check), math.inf)
+            held_bytes = spool.held_bytes // shares
+            return ReplyRoom(held_bytes, lambda rows: spool.store(rows, run.deadline.check), math.inf, memory_size)
         if run.reply_limit_bytes is None:
             return ReplyRoom()
         limit = run.reply_limit_bytes - (_TOKEN_BYTES if run.request.transaction else 0)

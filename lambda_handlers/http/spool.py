@@ -1,4 +1,5 @@
-"""The spool of one response of `sldb serve`: rows too many for memory, in a local file without a name."""
+"""The spool of one response of `sldb serve`, or of a reply in this process: rows too many for memory, in a local file
+without a name."""
 
 from __future__ import annotations
 
@@ -8,12 +9,16 @@ from typing import IO
 
 from lambda_handlers.wire import Row, StoredRows, encode_line
 
+HELD_BYTES = 1 << 20
+
 _PIECE_BYTES = 256 << 10
 _ROWS_BETWEEN_CHECKS = 256
 
 
 class Spool:
-    def __init__(self) -> None:
+    def __init__(self, held_bytes: int = HELD_BYTES) -> None:
+        """`held_bytes`: of rows that stay in the reply."""
+        self.held_bytes = held_bytes
         self._file: IO[bytes] | None = None
 
     def store(self, rows: Iterable[Row], check: Callable[[], None]) -> StoredRows:
@@ -42,3 +47,6 @@ class Spool:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def __del__(self) -> None:
+        self.close()

@@ -20,6 +20,7 @@ _RESULT_BYTES = 160  # of a result, besides its columns and rows
 _NOT_FOR_ROWS = 0.25  # of a reply: reserved for statements without rows, and for the URLs of rows stored elsewhere
 _FAR_BYTES = 4096  # of a presigned URL, with the token of a role in it
 _OTHER_BYTES = 26  # of NULL or a number, at most
+_VALUE_BYTES = 50  # of a value in memory, besides its characters
 _MAX_AT_ONCE = 64  # rows taken before their sizes are known: the next ones may be large
 _FEW_BYTES = 64 << 10  # of the rows before more are taken at once
 
@@ -30,9 +31,11 @@ class ReplyRoom:
         limit_bytes: int | None = None,
         store_rows: StoreRows | None = None,
         max_bytes: float | None = None,
+        size_of: Callable[[Sequence[Row]], int] | None = None,
     ) -> None:
         """`limit_bytes`: of a reply; None: it has no limit, and all rows stay in it. `max_bytes`: of a reply
-        beyond the limit, then one of memory."""
+        beyond the limit, then one of memory. `size_of` returns the bytes of rows; None: those in JSON."""
+        self._size_of = size_of
         self._limit = math.inf if limit_bytes is None else limit_bytes
         self._max = self._limit if max_bytes is None else max_bytes
         self._store_rows = store_rows
@@ -64,14 +67,13 @@ class ReplyRoom:
         left = self._limit * (1 - _NOT_FOR_ROWS) - self._taken - _RESULT_BYTES
         return left if self._max == self._limit else max(left, _FAR_BYTES)
 
-    @staticmethod
     def _keep(
-        rows: Iterator[Row], limit: float, own: int, store_rows: StoreRows
+        self, rows: Iterator[Row], limit: float, own: int, store_rows: StoreRows
     ) -> tuple[list[Row], StoredRows | None, int]:
         kept: list[Row] = []
         size, at_once = own, 1
         while some := list(islice(rows, at_once)):
-            some_bytes = _rows_size(some)
+            some_bytes = (self._size_of or _rows_size)(some)
             size += some_bytes
             if size > limit:
                 return [], store_rows(chain(kept, some, rows)), own + _FAR_BYTES
@@ -108,6 +110,20 @@ def _rows_size(rows: Sequence[Row]) -> int:
     """Return the bytes of rows of one width in a reply: a call for each column takes less time than one for each
     value."""
     return sum(map(_column_size, zip(*rows, strict=True))) + 4 * len(rows)
+
+
+def memory_size(rows: Sequence[Row]) -> int:
+    """Return about the bytes of rows of one width in memory: as many for a character as in most texts."""
+    return sum(map(_long_values, zip(*rows, strict=True))) + _VALUE_BYTES * len(rows) * (len(rows[0]) + 1)
+
+
+def _long_values(values: Sequence[Value]) -> int:
+    types = set(map(type, values))
+    if types.isdisjoint((str, bytes)):
+        return 0
+    if types <= {str, bytes}:
+        return sum(map(len, values))  # type: ignore[arg-type]  # all have a length
+    return sum(len(value) for value in values if isinstance(value, (str, bytes)))
 
 
 def _column_size(values: Sequence[Value]) -> int:

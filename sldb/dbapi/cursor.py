@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from lambda_handlers.wire import Column, Result
+from lambda_handlers.wire import Column, Row
 from sldb.dbapi.adapting import Parameters, converted, converter_of, shown_name
 from sldb.dbapi.errors import InterfaceError, ProgrammingError
 from sldb.dbapi.executor import Executor
@@ -14,6 +14,9 @@ from sldb.dbapi.executor import Executor
 T = TypeVar("T")
 Description: TypeAlias = "tuple[str, str | None, None, None, None, None, None]"
 RowFactory: TypeAlias = "Callable[[Cursor, tuple[Any, ...]], Any]"
+
+
+_LIST_ITERATOR: type = type(iter([]))  # safe for threads, without a lock
 
 
 class Owner(Protocol):
@@ -32,12 +35,13 @@ class Owner(Protocol):
 
 
 class Cursor:
-    """Rows of the last statement. All of them are here once `execute` returns: other statements change none of them."""
+    """Rows of the last statement, as they were when it ran: other statements change none of them."""
 
     def __init__(self, connection: Owner, /) -> None:
         self._connection = connection
         self._is_closed = False
         self._rows: Iterator[Any] | None = None  # None: the last statement has none
+        self._ready: Iterator[Any] | None = None  # the same, if nothing is left to be done for a row
         self._lastrowid: int | None = None
         self._columns: tuple[Column, ...] = ()
         self.arraysize = 1
@@ -93,7 +97,7 @@ class Cursor:
 
     def fetchone(self) -> Any:
         """Return the next row, or None."""
-        return next(iter(self._fetch(1)), None)
+        return next(self, None)
 
     def fetchmany(self, size: int | None = None) -> list[Any]:
         """Return the next rows, by default `arraysize` of them."""
@@ -107,13 +111,15 @@ class Cursor:
         return self
 
     def __next__(self) -> Any:
+        if self._ready is not None and not (self._is_closed or self._connection.is_closed):
+            return next(self._ready)
         for row in self._fetch(1):
             return row
         raise StopIteration
 
     def close(self) -> None:
         """Forget the rows. The cursor is of no use after that."""
-        self._is_closed, self._rows = True, None
+        self._is_closed, self._rows, self._ready = True, None, None
 
     def setinputsizes(self, sizes: Sequence[Any], /) -> None:
         """Do nothing: SQLite needs no sizes."""
@@ -126,18 +132,18 @@ class Cursor:
     def take_rowid(self, rowid: int) -> None:
         self._lastrowid = rowid
 
-    def show(self, result: Result, *, rowcount: int, stats: dict[str, Any]) -> None:
+    def show(self, columns: tuple[Column, ...], rows: Iterator[Row], *, rowcount: int, stats: dict[str, Any]) -> None:
         """Take the result of a statement."""
         self.rowcount, self.stats = rowcount, stats
-        self._columns = result.columns
-        if result.columns:
-            self._rows = self._made(result)
+        self._columns = columns
+        if columns:
+            self._rows = self._made(rows)
+            self._ready = self._rows if isinstance(self._rows, _LIST_ITERATOR) else None
 
-    def _made(self, result: Result) -> Iterator[Any]:
+    def _made(self, rows: Iterator[Row]) -> Iterator[Any]:
         """Return the rows as the program wants them, each made as it is fetched."""
         detect, factory, text = self._connection.detect_types, self.row_factory, self._connection.text_factory
-        converters = [converter_of(column, detect) for column in result.columns]
-        rows: Iterator[Any] = iter(result.rows)
+        converters = [converter_of(column, detect) for column in self._columns]
         if any(converters) or text is not str:
 
             def value(given: Any, converter: Any) -> Any:
@@ -150,7 +156,15 @@ class Cursor:
 
     def _fetch(self, count: int | None) -> list[Any]:
         self._check_open()
-        return self._connection.call(lambda _: list(islice(self._rows_of_result(), count)))
+        return self._connection.call(lambda _: self._next_rows(count))
+
+    def _next_rows(self, count: int | None) -> list[Any]:
+        try:
+            return list(islice(self._rows_of_result(), count))
+        except Exception as error:
+            if self._rows is not None:
+                self._rows = _broken(error)
+            raise
 
     def _rows_of_result(self) -> Iterator[Any]:
         if self._rows is None:
@@ -158,9 +172,18 @@ class Cursor:
         return self._rows
 
     def _reset(self) -> None:
-        self._rows, self._columns, self.rowcount = None, (), -1
+        self._rows, self._ready, self._columns, self.rowcount = None, None, (), -1
 
     def _check_open(self) -> None:
         self._connection.check_open()
         if self._is_closed:
             raise ProgrammingError("cannot operate on a closed cursor")
+
+
+def _broken(error: Exception) -> Iterator[Any]:
+    """Return an iterator that raises an error for every row: what comes after one is no end of the rows."""
+
+    def fail() -> Any:
+        raise InterfaceError("the rows behind an error cannot be read: execute the statement again") from error
+
+    return iter(fail, None)

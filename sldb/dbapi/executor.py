@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lambda_handlers.wire import Bound, Result, Statement
+from lambda_handlers.wire import Bound, Column, Result, Row, Statement
 from sldb import sql_text
 from sldb.dbapi.adapting import Parameters, binder, bound
 from sldb.dbapi.batches import batches
@@ -31,7 +31,7 @@ _CONTROLS = frozenset((Kind.BEGIN, Kind.COMMIT, Kind.ROLLBACK, Kind.SAVEPOINT, K
 class Receiver(Protocol):
     """A cursor: it takes the results of its statements."""
 
-    def show(self, result: Result, *, rowcount: int, stats: dict[str, Any]) -> None:
+    def show(self, columns: tuple[Column, ...], rows: Iterator[Row], *, rowcount: int, stats: dict[str, Any]) -> None:
         """Take the result of a statement."""
 
     def take_rowid(self, rowid: int) -> None:
@@ -75,7 +75,7 @@ class Executor:
             for piece in pieces:
                 rowcount += sum(result.rowcount for result in self._run(cursor, [Statement(statement, piece)]))
         self.total_changes += rowcount
-        cursor.show(Result(), rowcount=rowcount, stats=self._session.stats)
+        cursor.show((), iter(()), rowcount=rowcount, stats=self._session.stats)
 
     def execute_script(self, script: str) -> None:
         if not isinstance(script, str):
@@ -191,7 +191,8 @@ class Executor:
     def _show(self, cursor: Receiver, kind: Kind, result: Result) -> None:
         rowcount = result.rowcount if kind is Kind.CHANGE else -1
         self.total_changes += max(rowcount, 0)
-        cursor.show(result, rowcount=rowcount, stats=self._session.stats)
+        rows = self._session.rows_of(result)
+        cursor.show(result.columns, rows, rowcount=rowcount, stats=self._session.stats)
         if result.lastrowid is not None:
             cursor.take_rowid(result.lastrowid)
 

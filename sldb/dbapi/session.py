@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lambda_handlers.shared.dataclasses import dataclass, field, replace
-from lambda_handlers.wire import Reply, Request, Result, SldbError, Statement, new_request_id
+from lambda_handlers.wire import Reply, Request, Result, Row, SldbError, Statement, new_request_id
 from lambda_handlers.wire.transaction import COMMIT, InTransaction
 from sldb import sql_text
 from sldb.client import Client
 from sldb.dbapi.batches import without_many
 from sldb.dbapi.errors import exception_of
 from sldb.dbapi.kinds import Kind, kind_of
+from sldb.dbapi.streaming import Streaming, streaming
 from sldb.targets.protocol import with_id
 
 
@@ -46,6 +47,8 @@ class Session:
         """Take a client, and what its requests have in common. `creates`: a database that does not exist is created,
         also by a read."""
         self.client = client
+        self._target = streaming(client.target)
+        self._client = replace(client, target=self._target)
         self.open: Open | None = None
         self.txid: int | None = None  # the newest known
         self.stats: dict[str, Any] = {}  # of the last reply
@@ -172,10 +175,14 @@ class Session:
 
     def _send_or_create(self, request: Request) -> Reply:
         try:
-            return self.client.execute(request)
+            return self._client.execute(request)
         except SldbError as error:
             if not self._creates or error.code != "not_found" or error.details.get("database") != self.client.database:
                 raise
             self._creates = False
         self.client.act("create_database")
-        return self.client.execute(request)
+        return self._client.execute(request)
+
+    def rows_of(self, result: Result) -> Iterator[Row]:
+        """Return the rows of a result of the last request, to be read once. Iterating raises Error."""
+        return self._target.rows(result) if isinstance(self._target, Streaming) else iter(result.rows)

@@ -12,12 +12,14 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lambda_handlers.wire import Action, Reply, Request, SldbError
+from lambda_handlers.wire import Action, Reply, Request, SldbError, decode_line
 from sldb.cancelling import TooLate
 from sldb.targets.interrupts import Interrupts
+from sldb.targets.protocol import ReadRows, lines_of
 from sldb.write_outcome import may_write
 
 if TYPE_CHECKING:
+    from lambda_handlers.database.delivery import Delivery
     from lambda_handlers.http.routes.answers import HttpService
     from lambda_handlers.service import Service
     from lambda_handlers.shared.lock_holder import Holder
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 CACHE_BYTES = 1 << 40  # the disk is the user's
 MEMORY_BYTES = 1 << 30
+HELD_BYTES = 8 << 20  # of the rows of a result that is streamed; a file takes those beyond
 
 
 class LocalTarget:
@@ -63,13 +66,27 @@ class LocalTarget:
         service.after_reply.put_off(has_thread=True)
         return service
 
+    def stream(self, request: Request) -> tuple[Reply, ReadRows]:
+        """Return the reply, as `send` does, and the function that reads the rows that went to a local file, of a result
+        that has not written."""
+        from lambda_handlers.database.delivery import Delivery
+        from lambda_handlers.http.spool import Spool
+
+        spool = Spool(HELD_BYTES)
+        reply = self._send(request, Delivery(is_whole=True, spool=spool))
+        return reply, lambda stored: map(decode_line, lines_of(spool.rows(stored)))
+
     def send(self, request: Request) -> Reply:
         """Return the reply. After Ctrl-C raise SldbError `cancelled`, or TooLate if the request was over, as for a
         function; KeyboardInterrupt if its outcome cannot be found."""
+        return self._send(request)
+
+    def _send(self, request: Request, delivery: Delivery | None = None) -> Reply:
         reply: Reply | None = None
         try:
             with self._interrupts.noted():
-                reply = self._service.reply(request)
+                service = self._service
+                reply = service.reply(request, delivery=delivery) if delivery else service.reply(request)
         except KeyboardInterrupt:
             if reply is None:
                 reply = self._applied(request)

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol, TypeAlias
 
 from lambda_handlers.shared.dataclasses import replace
-from lambda_handlers.wire import Action, Reply, Request, new_request_id
+from lambda_handlers.wire import Action, Reply, Request, Row, StoredRows, new_request_id
+
+ReadRows: TypeAlias = "Callable[[StoredRows], Iterator[Row]]"
 
 
 class Target(Protocol):
@@ -32,6 +35,24 @@ class Target(Protocol):
 
     def close(self) -> None:
         """Close connections and remove temporary files."""
+
+
+class StreamingTarget(Target, Protocol):
+    """A target whose results need not be in memory as a whole."""
+
+    def stream(self, request: Request) -> tuple[Reply, ReadRows]:
+        """Return the reply, with `stored` in the results whose rows are elsewhere, and the function that reads them;
+        raises as `send` does, and so does reading."""
+
+
+def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the lines in pieces with any ends. Raises ValueError if the last one has no end."""
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
+    if rest:
+        raise ValueError("it ends early")
 
 
 def with_id(request: Request) -> Request:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from lambda_handlers.wire import ROWS_ADDRESS, Action, Reply, Request, SldbError
 from sldb.targets import stored_rows
 from sldb.targets.doubt import InDoubt, may_apply
-from sldb.targets.protocol import with_id
+from sldb.targets.protocol import ReadRows, with_id
 
 T = TypeVar("T")
 
@@ -30,6 +30,17 @@ class RemoteTarget:
 
     def send(self, request: Request) -> Reply:
         """Return the reply. Raises `store_error` if the target cannot be reached."""
+        reply, again = self._send(request)
+        return stored_rows.fetch(reply, self._downloads(reply), again, self._sleep)
+
+    def stream(self, request: Request) -> tuple[Reply, ReadRows]:
+        """Return the reply, and the function that reads rows in the store, a part at a time. Raises as `send` does."""
+        reply, again = self._send(request)
+        download = self._downloads(reply)
+        return reply, lambda stored: stored_rows.stream(stored, download, again, self._sleep)
+
+    def _send(self, request: Request) -> tuple[Reply, str]:
+        """Return the reply, and how to get it another time."""
         request = with_id(request)
         again = (
             f"the same statement with --request-id {request.request_id} returns its result, and applies nothing twice"
@@ -41,7 +52,7 @@ class RemoteTarget:
                 doubt.error.details.pop("applied", None)  # it writes nothing
                 raise doubt.error from doubt
             reply = self._look_up_result(request, doubt, again)
-        return self._with_rows(reply, again)
+        return reply, again
 
     def act(self, action: Action) -> dict[str, Any]:
         """Return the reply to an action. Raises as `send` does."""
@@ -55,7 +66,8 @@ class RemoteTarget:
         found = self.act(Action("result", database, {"request_id": request_id}))
         if found["reply"] is None:
             return found, None
-        return found, self._with_rows(Reply.decode(found["reply"]), "ask again")
+        reply = Reply.decode(found["reply"])
+        return found, stored_rows.fetch(reply, self._downloads(reply), "ask again", self._sleep)
 
     def _look_up_result(self, request: Request, doubt: InDoubt, again: str) -> Reply:
         """Return the reply of a request that may have been applied. Raises SldbError if it was not found."""
@@ -68,13 +80,15 @@ class RemoteTarget:
             raise doubt.not_applied(again) from doubt
         return reply
 
-    def _with_rows(self, reply: Reply, again: str) -> Reply:
+    def _downloads(self, reply: Reply) -> stored_rows.Download:
+        """Return the function that reads the files of rows of a reply."""
+
         def download(address: str) -> Iterator[bytes]:
             if address.startswith(ROWS_ADDRESS):
                 return self._parts(reply.database, address.removeprefix(ROWS_ADDRESS))
             return self._download(address)
 
-        return stored_rows.fetch(reply, download, again, self._sleep)
+        return download
 
     def _parts(self, database: str, rows_id: str) -> Iterator[bytes]:
         """Yield the file of rows by its parts, from a function over a store without URLs. Raises SldbError."""

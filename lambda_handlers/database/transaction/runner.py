@@ -153,7 +153,7 @@ class Transactions:
         request, with the token of the transaction after it."""
         warm = self._sessions.open(run, transaction)
         try:
-            room = self._parts.replies.room(run)
+            room = self._parts.replies.room(run, is_recorded=False)  # only a commit is
             warm.session.resume(run.deadline, room, warm.attached.open, may_write=may_write and run.may_write)
             with run.executing_on(warm.workspace.vfs):
                 results = self._run(warm, run, steps)

@@ -12,7 +12,7 @@ import sldb
 from lambda_handlers.wire import Action, Reply, Request
 from sldb.client import Client
 from sldb.targets.local import LocalTarget
-from sldb.targets.protocol import Target
+from sldb.targets.protocol import ReadRows, StreamingTarget
 
 Connect = Callable[..., sldb.Connection]
 
@@ -20,7 +20,7 @@ Connect = Callable[..., sldb.Connection]
 class CountingTarget:
     """A target that keeps the requests sent to it, and fails as it is told."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: StreamingTarget) -> None:
         self._target = target
         self.name = target.name
         self.sent: list[Request] = []
@@ -28,11 +28,14 @@ class CountingTarget:
         self.after: Callable[[Request], None] = lambda request: None  # called before its reply is returned
 
     def send(self, request: Request) -> Reply:
+        raise AssertionError("the driver streams")
+
+    def stream(self, request: Request) -> tuple[Reply, ReadRows]:
         self.sent.append(request)
         self.before(request)
-        reply = self._target.send(request)
+        reply, read = self._target.stream(request)
         self.after(request)
-        return reply
+        return reply, read
 
     def act(self, action: Action) -> dict[str, Any]:
         return self._target.act(action)

@@ -32,8 +32,8 @@ STANDARD = frozenset(
 OWN = frozenset(
     "aws aws.options cancelling client config config.settings database_creation dbapi dbapi.adapting dbapi.batches "  # noqa: SIM905
     "dbapi.connecting dbapi.connection dbapi.cursor dbapi.errors dbapi.executor dbapi.kinds dbapi.row dbapi.session "
-    "dbapi.types destination did_you_mean report sql_parameters sql_text stack stack.names targets targets.interrupts "
-    "targets.local targets.protocol transaction_control write_outcome".split()
+    "dbapi.streaming dbapi.types destination did_you_mean report sql_parameters sql_text stack stack.names "
+    "targets targets.interrupts targets.local targets.protocol transaction_control write_outcome".split()
 )
 
 
