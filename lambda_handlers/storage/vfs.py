@@ -216,10 +216,10 @@ class _DatabaseFile:
         self._vfs = vfs
 
     def xRead(self, amount: int, offset: int) -> bytes:
-        pages = self._pages
-        if pages.page_size == 0 or offset >= pages.page_count * pages.page_size:
+        pages, page_size = self._pages, self._pages.page_size
+        if page_size == 0 or offset >= pages.page_count * page_size:
             return b""  # a short read: SQLite takes it for zeros
-        number, start = divmod(offset, pages.page_size)
+        number, start = divmod(offset, page_size)
         page = pages.read(Pgno(number + 1), self._limit)
         if number == 0:
             page = foreign_keys.with_enforcement(page, enforced=False)

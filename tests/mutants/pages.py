@@ -60,6 +60,22 @@ MUTANTS = (
         (STORAGE + "test_publishing.py::test_a_writer_puts_no_head_with_a_size_that_it_knows_to_be_wrong",),
     ),
     Mutant(
+        "a scan reads only two ranges ahead",
+        "few",
+        "lambda_handlers/storage/pages/fetch.py",
+        "        for _ in range(len(in_flight), RANGES_IN_FLIGHT + 1):",
+        "        for _ in range(len(in_flight), 3):",
+        ("tests/lambda_handlers/storage/pages/test_scans.py",),
+    ),
+    Mutant(
+        "the last range of a scan is a long one",
+        "few",
+        "lambda_handlers/storage/pages/fetch.py",
+        "        if self._layers.holder(Pgno(self._layers.page_count)) is not stream.layer:",
+        "        if True:",
+        ("tests/lambda_handlers/storage/pages/test_scans.py",),
+    ),
+    Mutant(
         "a new database has no head",
         "few",
         LOG + "publishing.py",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, repeat
 
 import lz4.block
@@ -98,7 +98,7 @@ class Decoder:
         heads, blocks, last = self._buffered_frames()
         if not blocks:
             return []
-        pages = _expand_all(blocks, last - len(blocks) + 1, self.header.page_size, self._key)
+        pages = _expand_all(blocks, range(last - len(blocks) + 1, last + 1), self.header.page_size, self._key)
         # To copy the run once, within a core's cache, costs less than two calls for each page.
         counted = b"".join(chain.from_iterable(zip(heads, pages, strict=True)))
         self._checksum, self._last = crc64.go_iso(counted, self._checksum), Pgno(last)
@@ -237,20 +237,41 @@ def decode_frames(data: bytes, page_size: int, key: str) -> Iterator[Frame]:
         yield Frame(Pgno(pgno), _expand(block, pgno, page_size, key), block)
 
 
+def decode_runs(data: bytes, page_size: int, key: str) -> Iterator[list[tuple[Pgno, bytes]]]:
+    """Yield the pages of `decode_frames` with their numbers, as many at a time as stay in a core's cache. In half of
+    the time, and otherwise the same."""
+    most, position, available = MAX_RUN_BYTES // page_size, 0, len(data)
+    while position < available:
+        pgnos: list[Pgno] = []
+        blocks: list[bytes] = []
+        while position + FRAME_HEADER_BYTES <= available and len(blocks) < most:
+            pgno, flags, size = FRAME.unpack_from(data, position)
+            start = position + FRAME_HEADER_BYTES
+            if flags != SIZED or start + size > available:
+                break
+            position = start + size
+            pgnos.append(pgno)
+            blocks.append(data[start:position])
+        if not blocks:  # the next frame does not fit: let its error be raised
+            for _ in decode_frames(data[position:], page_size, key):
+                pass
+        yield list(zip(pgnos, _expand_all(blocks, pgnos, page_size, key), strict=True))
+
+
 def _largest_block(page_size: int) -> int:
     """Return the largest size of a block: with what LZ4 adds at most to what it cannot compress."""
     return page_size + page_size // 255 + 16
 
 
-def _expand_all(blocks: list[bytes], first: int, page_size: int, key: str) -> list[bytes]:
-    """Return the pages from `first` on. Raises `corrupt` for the first damaged one."""
+def _expand_all(blocks: list[bytes], pgnos: Sequence[int], page_size: int, key: str) -> list[bytes]:
+    """Return the pages with these numbers. Raises `corrupt` for the first damaged one."""
     try:
         pages = list(map(lz4.block.decompress, blocks, repeat(page_size)))
     except lz4.block.LZ4BlockError:
         pages = []
     if set(map(len, pages)) == {page_size}:
         return pages
-    return [_expand(block, pgno, page_size, key) for pgno, block in enumerate(blocks, first)]
+    return [_expand(block, pgno, page_size, key) for pgno, block in zip(pgnos, blocks, strict=True)]
 
 
 def _expand(block: bytes, pgno: int, page_size: int, key: str) -> bytes:

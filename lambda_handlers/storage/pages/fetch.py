@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from lambda_handlers.host import Call, Host
 from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.log import ltx
-from lambda_handlers.storage.log.ltx import Frame, Pgno
+from lambda_handlers.storage.log.ltx import Pgno
 from lambda_handlers.storage.pages import page_map
 from lambda_handlers.storage.pages.layers import Layer, Layers
 from lambda_handlers.storage.pages.page_cache import PageCache
@@ -31,6 +31,7 @@ MAX_RANGE_BYTES = 4 << 20
 RANGES_IN_FLIGHT = 4  # of one stream
 WAIT_SECONDS = 0.25  # for a range, before the caller's check is called again
 _GROWTH = 4  # the growth of the requests of a stream, each time
+_LAST_PARTS = 4  # of the longest range: the shortest one at the end of the database
 _STREAMS = 8  # followed at the same time: a join reads several tables
 _MISSES_PER_DOUBLING = 16  # of those outside any stream or walk
 _MAX_STRAY_GROUPS = 8  # groups
@@ -170,7 +171,15 @@ class Fetcher:
             start = self._first_wanted(stream)
             if start is None:
                 return
-            stream.end = self._request(stream.layer, start, stream.length).last + 1
+            stream.end = self._request(stream.layer, start, self._length_from(start, stream)).last + 1
+
+    def _length_from(self, start: int, stream: _Stream) -> int:
+        """Return the groups of the next range. Near the end of the database they become fewer: nothing else is on the
+        line while the last ones are decoded and read."""
+        if self._layers.holder(Pgno(self._layers.page_count)) is not stream.layer:
+            return stream.length
+        left = stream.layer.map.group_count - start
+        return min(stream.length, max(left // 2, self._max_groups(stream.layer) // _LAST_PARTS, 1))
 
     def _first_wanted(self, stream: _Stream) -> int | None:
         """Return the first group from the stream's end on with pages missing in the cache."""
@@ -209,25 +218,25 @@ class Fetcher:
             del self._in_flight[id(arrived.layer), group]
         layer, found = arrived.layer, None
         key = layer.name.key(self._database)
-        fresh: list[tuple[Pgno, bytes]] = []
-        for frame in self._frames(arrived, key):
-            if frame.pgno == wanted:
-                found = frame.page
-            if self._layers.holder(frame.pgno) is layer and frame.pgno not in self._cache:
-                fresh.append((frame.pgno, frame.page))
-        self._cache.write_many(fresh)
+        for run in self._runs(arrived, key):
+            if run[0][0] <= wanted <= run[-1][0]:
+                found = dict(run).get(wanted)
+            self._cache.write_many(
+                [one for one in run if self._layers.holder(one[0]) is layer and one[0] not in self._cache]
+            )
         if found is None:
             ltx.corrupt(key, f"page {wanted}", "not among its neighbours", "a page where the map of the file has it")
         return found
 
-    def _frames(self, arrived: _Range, key: str) -> Iterator[Frame]:
-        """Return the pages of a range, compared with their checksums. Damage in transit is gone at the second try."""
+    def _runs(self, arrived: _Range, key: str) -> Iterator[list[tuple[Pgno, bytes]]]:
+        """Return the pages of a range, many at a time, compared with their checksums. Damage in transit is gone at the
+        second try."""
         first, last = arrived.first, arrived.last
         try:
-            return arrived.layer.map.frames(arrived.call.result(), first, last, key)
+            return arrived.layer.map.page_runs(arrived.call.result(), first, last, key)
         except SldbError:
             data = self._store.get_range(key, *arrived.layer.map.span(first, last))
-            return arrived.layer.map.frames(data, first, last, key)
+            return arrived.layer.map.page_runs(data, first, last, key)
 
 
 def _bridged(groups: list[int], gap: int) -> Iterator[tuple[int, int]]:

@@ -97,7 +97,7 @@ class PageCache:
             self._slot_of.frombytes(bytes((last - len(self._slot_of)) * self._slot_of.itemsize))
         for slot, (pgno, _) in enumerate(pages, start=first + 1):
             self._slot_of[pgno - 1] = slot
-        self._page_in.extend(pgno for pgno, _ in pages)
+        self._page_in.extend([pgno for pgno, _ in pages])
         self._was_read.extend(bytes(len(pages)))
 
     def drop(self, pgno: Pgno) -> None:

@@ -36,7 +36,7 @@ from itertools import chain
 from lambda_handlers.shared.dataclasses import dataclass
 from lambda_handlers.storage.log import ltx
 from lambda_handlers.storage.log.ltx import Frame, Pgno
-from lambda_handlers.storage.log.ltx_decoder import decode_frames
+from lambda_handlers.storage.log.ltx_decoder import decode_frames, decode_runs
 
 MAP_WORTH_BYTES = 128 << 10  # a smaller file is read whole
 GROUP_PAGES = 16
@@ -100,6 +100,16 @@ class PageMap:
 
     def frames(self, data: bytes, first: int, last: int, key: str) -> Iterator[Frame]:
         """Return the pages of the groups `first` to `last` from their bytes. Raises `corrupt`, with the file's key."""
+        self.check(data, first, last, key)
+        return decode_frames(data, self.page_size, key)
+
+    def page_runs(self, data: bytes, first: int, last: int, key: str) -> Iterator[list[tuple[Pgno, bytes]]]:
+        """Return the same as `frames`, many pages at a time."""
+        self.check(data, first, last, key)
+        return decode_runs(data, self.page_size, key)
+
+    def check(self, data: bytes, first: int, last: int, key: str) -> None:
+        """Compare the bytes of the groups `first` to `last` with their checksums. Raises `corrupt`."""
         begin, length = self.span(first, last)
         if len(data) != length:
             ltx.corrupt(key, f"bytes {begin} to {begin + length}", f"{len(data)} bytes", f"{length} bytes")
@@ -110,7 +120,6 @@ class PageMap:
             if got != want:
                 pages = f"the pages from {self.group_starts[group]} on"
                 ltx.corrupt(key, f"checksum of {pages}", f"{got:08x}", f"{want:08x}")
-        return decode_frames(data, self.page_size, key)
 
     def encode(self) -> bytes:
         """Return the map as an object's body."""

@@ -6,6 +6,7 @@ import random
 import sqlite3
 from array import array
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,7 @@ def test_any_range_of_groups_gives_its_pages(pgnos: list[int], data: st.DataObje
     last = data.draw(st.integers(first, made.group_count - 1))
     start, length = made.span(first, last)
     found = {frame.pgno: frame.page for frame in made.frames(body[start : start + length], first, last, KEY)}
+    assert dict(chain.from_iterable(made.page_runs(body[start : start + length], first, last, KEY))) == found
     assert found == {pgno: page for pgno, page in pages.items() if first <= made.group_of(pgno) <= last}
     assert len(found) <= (last - first + 1) * GROUP_PAGES
 
@@ -74,6 +76,8 @@ def test_a_flipped_bit_in_a_range_is_noticed(pgnos: list[int], data: st.DataObje
     damaged[position] ^= 1 << data.draw(st.integers(0, 7))
     with pytest.raises(SldbError, match="checksum") as caught:
         list(made.frames(bytes(damaged), 0, made.group_count - 1, KEY))
+    with pytest.raises(SldbError, match="checksum"):
+        list(made.page_runs(bytes(damaged), 0, made.group_count - 1, KEY))
     assert (caught.value.code, caught.value.details["key"]) == ("corrupt", KEY)
 
 
