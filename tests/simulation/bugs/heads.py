@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from unittest.mock import patch
 
+from lambda_handlers.storage.freshness import RETENTION_FLOOR_SECONDS
 from lambda_handlers.storage.log.keys import LtxName, head_key
 from lambda_handlers.storage.pages import head as heads
 from lambda_handlers.storage.pages.copies import Copies
 from lambda_handlers.storage.pages.head import Head, HeadFile
+from lambda_handlers.storage.upkeep.compaction import Compactor, Work
 from lambda_handlers.store.protocol import ObjectStore
 from tests.simulation.bugs.planting import Bug, Patch, add_to
 from tests.simulation.histories.plan import IN_LAMBDA
@@ -24,6 +26,18 @@ def _() -> list[Patch]:
         return store.put(head_key(database), head.encode(database))
 
     return [patch.object(heads, "advance", advance)]
+
+
+@bug("a pass believes its LIST about the newest transaction, whatever its age", 100, prefix=IN_LAMBDA)
+def _() -> list[Patch]:
+    def put_head(self: Compactor, work: Work, known_at: float, seen: Head | None, etag: str | None) -> None:
+        real(self, work, known_at + RETENTION_FLOOR_SECONDS, seen, etag)
+
+    real = Compactor._put_head
+    return [
+        patch.object(Compactor, "_put_head", put_head),
+        patch.object(Compactor, "_has_next", lambda _self, _txid: False),
+    ]
 
 
 @bug("a copy in a head is that of the object before", 100, looks_from=6)

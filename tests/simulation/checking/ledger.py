@@ -70,6 +70,7 @@ class Log:
     deleted: int = 0  # files
     zombies: int = 0
     heads: list[bytes] = field(default_factory=list)  # as they came
+    heads_put_back: list[tuple[Any, str]] = field(default_factory=list)
     head_txid: Txid = 0  # of the head that is there; 0: none, or one that was spoiled
     advice: list[tuple[str, bytes, Any]] = field(default_factory=list)  # page maps, atlases, heads; and who wrote them
     mark: Header | None = None  # where a copy is being made
@@ -132,12 +133,12 @@ class Ledger:
             self._lock_written(locked, body, by)
 
     def _head_written(self, database: str, body: bytes, by: Any) -> None:
-        """Check that a head only moves forward, whoever puts it after whatever pause."""
+        """Note a head put over a newer one, after whatever pause."""
         log, head = self.log(database), Head.decode(body, database)
         log.heads.append(body)
         txid = 0 if by.operation.kind == "spoil" or head is None else head.txid
         if 0 < txid < log.head_txid:
-            self._history.violate("at rest", f"{by} put a head of {txid} over that of {log.head_txid}")
+            log.heads_put_back.append((by, f"a head of {txid} over that of {log.head_txid}"))
         log.head_txid = txid
 
     def _file_written(self, database: str, name: LtxName, body: bytes, by: Any) -> None:

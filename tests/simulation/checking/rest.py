@@ -14,6 +14,7 @@ from lambda_handlers.storage.pages.page_map import BadPageMap, PageMap
 from lambda_handlers.storage.pages.page_map_binding import unbind
 from lambda_handlers.wire import SldbError
 from tests.simulation.checking.ledger import MOST_SKEW_SECONDS, Log
+from tests.simulation.checking.states import met_damage
 from tests.simulation.histories.outcome import Outcome
 from tests.simulation.world.bucket import LATEST_SECONDS
 
@@ -25,6 +26,9 @@ def check(outcome: Outcome) -> None:
         for key, body, by in log.advice:
             if problem := _problem(database, key, body, files) or _claim(database, key, body, log):
                 outcome.history.violate("at rest", f"{by} wrote {key}: {problem}")
+        for by, what in log.heads_put_back:
+            if not met_damage(outcome, by):  # who cannot read the head there may put an older one, with its older claim
+                outcome.history.violate("at rest", f"{by} put {what}")
 
 
 def _files(log: Log) -> dict[LtxName, list[bytes]]:
