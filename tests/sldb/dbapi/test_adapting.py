@@ -38,36 +38,36 @@ class Level(enum.IntEnum):
     HIGH = 3
 
 
-@pytest.mark.parametrize(
-    ("value", "stored"),
-    [
-        (None, None),
-        (True, 1),
-        (0, 0),
-        (-(2**63), -(2**63)),
-        (2**63 - 1, 2**63 - 1),
-        (1.5, 1.5),
-        (-0.0, -0.0),
-        (5e-324, 5e-324),
-        (math.inf, math.inf),
-        (-math.inf, -math.inf),
-        (math.nan, None),  # SQLite has no NaN
-        ("", ""),
-        ("ä\N{GRINNING FACE}\0 b", "ä\N{GRINNING FACE}\0 b"),
-        (b"", b""),
-        (bytes(range(256)), bytes(range(256))),
-        (bytearray(b"ab"), b"ab"),
-        (memoryview(b"ab"), b"ab"),
-        (datetime.date(2026, 11, 27), "2026-11-27"),
-        (datetime.time(1, 2, 3, 4), "01:02:03.000004"),
-        (MOMENT, "2026-11-27 01:02:03"),
-        (datetime.datetime(2026, 11, 27, 1, 2, 3, tzinfo=datetime.timezone.utc), "2026-11-27 01:02:03+00:00"),
-        (decimal.Decimal("1.10"), "1.10"),
-        (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
-        (Level.HIGH, 3),
-        (json.dumps({"a": [1]}), '{"a": [1]}'),
-    ],
-)
+KINDS: list[tuple[Any, Any]] = [  # values, each as it is read
+    (None, None),
+    (True, 1),
+    (0, 0),
+    (-(2**63), -(2**63)),
+    (2**63 - 1, 2**63 - 1),
+    (1.5, 1.5),
+    (-0.0, -0.0),
+    (5e-324, 5e-324),
+    (math.inf, math.inf),
+    (-math.inf, -math.inf),
+    (math.nan, None),  # SQLite has no NaN
+    ("", ""),
+    ("ä\N{GRINNING FACE}\0 b", "ä\N{GRINNING FACE}\0 b"),
+    (b"", b""),
+    (bytes(range(256)), bytes(range(256))),
+    (bytearray(b"ab"), b"ab"),
+    (memoryview(b"ab"), b"ab"),
+    (datetime.date(2026, 11, 27), "2026-11-27"),
+    (datetime.time(1, 2, 3, 4), "01:02:03.000004"),
+    (MOMENT, "2026-11-27 01:02:03"),
+    (datetime.datetime(2026, 11, 27, 1, 2, 3, tzinfo=datetime.timezone.utc), "2026-11-27 01:02:03+00:00"),
+    (decimal.Decimal("1.10"), "1.10"),
+    (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+    (Level.HIGH, 3),
+    (json.dumps({"a": [1]}), '{"a": [1]}'),
+]
+
+
+@pytest.mark.parametrize(("value", "stored"), KINDS)
 def test_each_kind_of_value_is_stored_and_read(connection: sldb.Connection, value: Any, stored: Any) -> None:
     with connection:
         connection.execute("CREATE TABLE v (value)")
