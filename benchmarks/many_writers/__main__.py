@@ -17,7 +17,7 @@ from benchmarks.many_writers.measuring import measure
 from benchmarks.workload import show
 
 LOCKS = ("none", "s3", "security-group")
-WRITERS = (1, 4, 16, 64)
+WRITERS = (1, 4, 8, 16, 64)
 
 
 def table(lock: str, seconds: float, writers: Sequence[int] = WRITERS) -> None:

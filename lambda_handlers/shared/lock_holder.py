@@ -2,7 +2,8 @@
 
     group   name  sldb-lock-<stack>-<database>, or sldb-lock-<stack>.<database> where the database has a hyphen in its
                   name
-            tags  CreateTime (unix seconds), Owner (nonce), sldb:stack, sldb:database, sldb:doing
+            tags  CreateTime (unix seconds), Owner (nonce), sldb:stack, sldb:database, sldb:doing; sldb:waited (seconds)
+                  if its holder had to wait
     object  _locks/<database>/lock.json, sealed:
             {"version": 2, "owner": nonce, "created_at", "doing", "database"} while a writer has the lock, then
             {"version": 2, "owner": null, "released": nonce, "released_at", "database"}
@@ -28,6 +29,7 @@ from lambda_handlers.shared.sealed_json import seal, unseal
 GROUP_PREFIX = "sldb-lock-"
 CREATE_TIME_TAG, OWNER_TAG = "CreateTime", "Owner"
 STACK_TAG, DATABASE_TAG, DOING_TAG = "sldb:stack", "sldb:database", "sldb:doing"
+WAITED_TAG = "sldb:waited"
 MAX_TAG_CHARACTERS = 256
 OBJECT_VERSION = 2
 LOCKS_PREFIX = "_locks/"
@@ -99,14 +101,18 @@ def group_filters(stack: str, vpc_id: str | None, database: str | None = None) -
     return filters
 
 
-def encode_tags(stack: str, database: str, owner: str, created_at: float, doing: str) -> dict[str, str]:
+def encode_tags(
+    stack: str, database: str, owner: str, created_at: float, doing: str, waited_seconds: float = 0.0
+) -> dict[str, str]:
     """Return the tags of a lock group. `doing` is text for a tag (`tag_text`)."""
+    waited = {WAITED_TAG: f"{waited_seconds:.3f}"} if waited_seconds > 0 else {}
     return {
         CREATE_TIME_TAG: f"{created_at:.3f}",
         OWNER_TAG: owner,
         STACK_TAG: stack,
         DATABASE_TAG: database,
         DOING_TAG: doing,
+        **waited,
     }
 
 
@@ -129,6 +135,7 @@ def decode_group(group_id: str, name: str, tags: Mapping[str, str]) -> Holder:
         owner=tags.get(OWNER_TAG, ""),
         created_at=_seconds(tags.get(CREATE_TIME_TAG)),
         doing=tags.get(DOING_TAG, ""),
+        waited_seconds=max(0.0, _seconds(tags.get(WAITED_TAG)) or 0.0),
     )
 
 

@@ -140,7 +140,7 @@ MUTANTS = (
     Mutant(
         "a cancelled wait for a lock keeps the lock, EC2",
         "cancel",
-        HANDLERS + "locks/security_group.py",
+        HANDLERS + "locks/group_acquire.py",
         "                self._give_back()\n",
         "",
         (LOCKS + "test_security_group.py::test_an_acquire_that_was_cancelled_leaves_no_group",),

@@ -206,7 +206,7 @@ MUTANTS = (
         "lock",
         HANDLERS + "locks/security_group.py",
         "if is_group_name(group.name)]",
-        "if group.name == group_name(self.stack, _holder(group).database)]",
+        "if group.name == group_name(self.stack, holder_of(group).database)]",
         (LOCKS + "test_security_group.py",),
     ),
     Mutant(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handlers.aws.ec2 import SecurityGroup
-from lambda_handlers.locks import security_group
+from lambda_handlers.locks import group_acquire, group_line
 from lambda_handlers.locks.security_group import SecurityGroupLock
 from lambda_handlers.shared.lock_holder import group_name
 from lambda_handlers.wire import SldbError
@@ -39,14 +39,15 @@ def make_lock(ec2: FakeEc2, clock: Clock) -> SecurityGroupLock:
     return SecurityGroupLock(ec2, clock.host(), stack="test-db", vpc_id=VPC, max_age_seconds=MAX_AGE, retry_seconds=1.0)
 
 
-def others_group(ec2: FakeEc2, clock: Clock, age: float = 0.0) -> str:
-    """A lock of somebody else, taken so long ago."""
+def others_group(ec2: FakeEc2, clock: Clock, age: float = 0.0, waited: float = 0.0) -> str:
+    """A lock of somebody else, taken so long ago, after such a wait."""
     tags = {
         "CreateTime": f"{clock.now() - age:.3f}",
         "Owner": "0" * 16,
         "sldb:stack": "test-db",
         "sldb:database": "main",
         "sldb:doing": "VACUUM",
+        **({"sldb:waited": f"{waited:.3f}"} if waited else {}),
     }
     return ec2._create(group_name("test-db", "main"), VPC, tags)
 
@@ -169,7 +170,7 @@ class TestACreateWithoutAnAnswer:
             lock.acquire("main", start + 3600, "")
         assert (caught.value.code, caught.value.details["applied"]) == ("store_error", "no")
         assert clock.now() - start < 30
-        assert ec2.calls.count("create") == security_group.MAX_ATTEMPTS
+        assert ec2.calls.count("create") == group_acquire.MAX_ATTEMPTS
 
     def test_that_arrives_after_we_gave_up_is_freed_by_its_age(
         self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock
@@ -211,16 +212,17 @@ class TestThrottling:
 
 
 class TestWaiting:
-    def test_asks_about_once_a_second_and_looks_twice(
+    def test_asks_about_once_a_second_and_looks_now_and_then(
         self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock
     ) -> None:
         others_group(ec2, clock)
         with pytest.raises(SldbError):
             lock.acquire("main", clock.now() + 60, "")
-        assert ec2.calls.count("describe") == 2  # to learn who has it, and to say who has it at the end
-        assert 48 <= ec2.calls.count("create") <= 82
-        assert all(0.75 <= pause <= 1.25 for pause in clock.sleeps[:-1])
-        assert len({round(pause, 6) for pause in clock.sleeps}) > 10
+        assert 2 <= ec2.calls.count("describe") <= 16  # to learn who has it, and to say who has it at the end
+        assert 48 <= ec2.calls.count("create") <= 90
+        slow = clock.sleeps[group_line.QUICK_TRIES + 6 : -1]
+        assert all(0.75 <= pause <= 1.25 for pause in slow)
+        assert len({round(pause, 6) for pause in slow}) > 10
 
     def test_names_the_holder_of_the_end_not_of_the_beginning(
         self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock
@@ -272,7 +274,7 @@ class TestWaiting:
             lock.acquire("main", clock.now() + 10, "")
         assert caught.value.code == "lock_timeout"
         assert ec2.calls.count("delete") == 1
-        assert len(ec2.calls) < 40
+        assert len(ec2.calls) < 60
 
     def test_a_ghost_does_not_hide_the_age_of_the_present_holder(
         self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock
@@ -311,6 +313,60 @@ class TestWaiting:
         ec2.plan("delete", Fault.LOSE_REQUEST, Fault.THROTTLE, Fault.LOSE_ANSWER)
         holder = lock.acquire("main", clock.now() + 10, "")
         assert [group.group_id for group in ec2.groups] == [holder.lock_id]
+
+
+class TestTheLine:
+    """Other writers have waited for seconds, and take the lock before this one."""
+
+    def succeed_each_other(self, ec2: FakeEc2, clock: Clock, seconds: float, waited: float) -> None:
+        """Let another writer have the lock now, and further ones from each second on."""
+        group_id = others_group(ec2, clock, waited=waited)
+        if seconds > 0:
+            clock.at(clock.now() + 1, lambda: ec2._delete(group_id))
+            clock.at(clock.now() + 1, lambda: self.succeed_each_other(ec2, clock, seconds - 1, waited))
+        else:
+            clock.at(clock.now() + 1, lambda: ec2._delete(group_id))
+
+    def test_is_kept_by_looks_and_its_end_is_a_try(self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock) -> None:
+        self.succeed_each_other(ec2, clock, 8, waited=8.0)
+        start = clock.now()
+        holder = lock.acquire("main", start + 30, "")
+        assert 7 <= clock.now() - start <= 12
+        assert ec2.calls[:2] == ["create", "describe"]
+        assert set(ec2.calls[2:7]) == {"describe"}
+        assert ec2.groups[0].tags["sldb:waited"] == f"{holder.waited_seconds:.3f}"
+        assert holder.waited_seconds == pytest.approx(clock.now() - start, abs=0.001)
+
+    def test_is_not_kept_by_one_whose_time_is_up(self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock) -> None:
+        self.succeed_each_other(ec2, clock, 10, waited=60.0)
+        with pytest.raises(SldbError, match="locked"):
+            lock.acquire("main", clock.now() + 5, "")
+        assert ec2.calls.count("create") >= 2
+        assert ec2.calls[-1] == "describe"
+
+    def test_of_writers_that_are_gone_is_over_soon(self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock) -> None:
+        gone = others_group(ec2, clock, waited=25.0)
+        clock.at(clock.now() + 0.5, lambda: ec2._delete(gone))
+        start = clock.now()
+        lock.acquire("main", start + 60, "")
+        assert clock.now() - start <= 1.25 * (group_line.MAX_PAUSE_SECONDS + group_line.AGAIN_SECONDS) + 0.1
+
+    def test_is_left_to_others_by_one_that_comes_back(
+        self, ec2: FakeEc2, clock: Clock, lock: SecurityGroupLock
+    ) -> None:
+        self.succeed_each_other(ec2, clock, 8, waited=8.0)
+        first = lock.acquire("main", clock.now() + 30, "")
+        lock.release(first.lock_id, "main")
+        ec2.calls.clear()
+        clock.sleeps.clear()
+        second = lock.acquire("main", clock.now() + 30, "")
+        assert ec2.calls == ["describe", "describe", "create"], "nobody else has come"
+        assert sum(clock.sleeps) <= group_line.RETURN_SECONDS + 2.5 * group_line.AGAIN_SECONDS
+        lock.release(second.lock_id, "main")
+        clock.time += first.waited_seconds
+        ec2.calls.clear()
+        lock.acquire("main", clock.now() + 30, "")
+        assert ec2.calls == ["create"], "the line is over"
 
 
 class TestRefusals:
