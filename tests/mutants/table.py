@@ -22,6 +22,7 @@ from tests.mutants import (
 )
 from tests.mutants.api import fronts, http, queues
 from tests.mutants.past import listings
+from tests.mutants.reads import walks
 from tests.mutants.writes import after_reply, doubts, lock_taking, trust
 
 MUTANTS = (
@@ -32,6 +33,7 @@ MUTANTS = (
     *lock_taking.MUTANTS,
     *copies.MUTANTS,
     *pages.MUTANTS,
+    *walks.MUTANTS,
     *requests.MUTANTS,
     *queues.MUTANTS,
     *locks.MUTANTS,

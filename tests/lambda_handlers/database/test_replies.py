@@ -125,6 +125,21 @@ def test_rows_take_their_room_in_a_reply_once(service, store):
     assert "rows_url" in reply_of(most + 1)
 
 
+@pytest.mark.parametrize("rows", [2500, 5000])
+def test_rows_in_the_store_take_one_request_for_each_statement(service, store, rows):
+    """Of any number of rows: and that of the client, who reads the object."""
+    run(service, "CREATE TABLE t (x)")
+    query = SERIES % rows
+    for statements in (1, 3):
+        store.calls.clear()
+        reply = run(service, ";".join([query] * statements))
+        assert [verb for verb, _ in store.calls] == ["get_range", *["create_from"] * statements]
+        assert reply.stats["store_requests"] == 1 + statements
+        store.calls.clear()
+        complete(store, reply)
+        assert [verb for verb, _ in store.calls] == ["get"] * statements
+
+
 def test_small_results_after_a_large_one_stay_in_the_reply(service, store):
     results = run(service, f"{MANY}; {FEW}; {FEW}").results
     assert [result.stored is None for result in results] == [False, True, True]

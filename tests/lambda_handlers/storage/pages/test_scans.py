@@ -15,6 +15,7 @@ from tests.fakes.clock import Clock
 from tests.fakes.databases.engine import Engine
 from tests.fakes.stores.faulty import FaultyStore
 from tests.fakes.stores.memory import memory_store
+from tests.fakes.stores.rounds import RoundsStore
 
 ROWS = 6000
 NUMBERS = f"WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS})"
@@ -86,3 +87,24 @@ def test_little_is_left_to_read_after_the_last_range(scanned: Calls) -> None:
     assert max(scanned.sizes) > LONGEST * 0.9
     assert all(size <= LONGEST // 4 for size in scanned.sizes[-3:])
     assert len(scanned.sizes) <= sum(scanned.sizes) / max(scanned.sizes) + 4
+
+
+@pytest.mark.parametrize(("part", "requests"), [(8, 64), (2, 26)])
+def test_a_warm_scan_of_more_than_the_cache_holds_moves_the_table_once(
+    store: FaultyStore, tmp_path: Path, part: int, requests: int
+) -> None:
+    """What it reads ahead does not push out what it has not used yet."""
+    counting = RoundsStore(store)
+    table_bytes = sum(info.size for info in store.list_objects("main/"))
+    limit_bytes = ROWS * 600 // part
+    engine = Engine(counting, tmp_path, counting.host(Clock(seed=2).host()), limit_bytes=limit_bytes)
+    engine.replica.refresh()
+    for _ in range(3):
+        counting.measure()
+        assert engine.rows(SCAN) == [(ROWS, ROWS * 600)]
+        engine.replica.cancel_prefetch()
+        assert len(counting.requests) <= requests
+        assert counting.rounds <= 14
+        assert counting.bytes_in <= 1.03 * table_bytes
+        assert engine.replica.cached_bytes <= limit_bytes
+    engine.close()
