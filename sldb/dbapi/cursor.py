@@ -16,6 +16,7 @@ Description: TypeAlias = "tuple[str, str | None, None, None, None, None, None]"
 RowFactory: TypeAlias = "Callable[[Cursor, tuple[Any, ...]], Any]"
 
 
+ARROW_ROWS = 65_536  # of a record batch
 _LIST_ITERATOR: type = type(iter([]))  # safe for threads, without a lock
 
 
@@ -106,6 +107,18 @@ class Cursor:
     def fetchall(self) -> list[Any]:
         """Return all other rows."""
         return self._fetch(None)
+
+    def fetch_arrow(self, size: int = ARROW_ROWS) -> Any:
+        """Return all other rows as a `pyarrow.RecordBatchReader`: it fetches batches of so many rows, one at a time.
+        Raises NotSupportedError without pyarrow (the extra `parquet`), DataError for a column of several types."""
+        from sldb.dbapi import arrow
+
+        if self.row_factory is not None:
+            raise InterfaceError("fetch_arrow has batches of columns: it takes no row_factory")
+        self._rows_of_result()
+        detect = self._connection.detect_types
+        converted = [converter_of(column, detect) is not None for column in self._columns]
+        return arrow.reader(self._columns, converted, lambda: self._fetch(size))
 
     def __iter__(self) -> Cursor:
         return self
