@@ -52,12 +52,17 @@ class TablePage:
 
     def child_of(self, rowid: int) -> Pgno:
         """Return the child with a row. Raises IndexError for a damaged page."""
+        position = self.position_of(rowid)
+        at = self._cell(position) if position < self._count else self._start + 8
+        return Pgno(int.from_bytes(self._page[at : at + 4], "big"))
+
+    def position_of(self, rowid: int) -> int:
+        """Return the position of the child with a row. Raises IndexError for a damaged page."""
         low, high = 0, self._count
         while low < high:
             middle = (low + high) // 2
             low, high = (low, middle) if rowid <= self._key(middle) else (middle + 1, high)
-        at = self._cell(low) if low < self._count else self._start + 8
-        return Pgno(int.from_bytes(self._page[at : at + 4], "big"))
+        return low
 
     def rowids_of(self, child: int) -> tuple[float, float]:
         """Return the limits of the child at this position: all its rows are above the first, none above the second."""

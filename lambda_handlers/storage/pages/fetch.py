@@ -24,7 +24,7 @@ from lambda_handlers.storage.pages import page_map
 from lambda_handlers.storage.pages.layers import Layer, Layers
 from lambda_handlers.storage.pages.page_cache import PageCache
 from lambda_handlers.storage.pages.walks import MAX_AHEAD, NOTHING, Coming, Walks
-from lambda_handlers.store.protocol import ObjectStore
+from lambda_handlers.store.protocol import ObjectStore, StoreError
 from lambda_handlers.wire import SldbError
 
 MAX_RANGE_BYTES = 4 << 20
@@ -36,6 +36,7 @@ _STREAMS = 8  # followed at the same time: a join reads several tables
 _MISSES_PER_DOUBLING = 16  # of those outside any stream or walk
 _MAX_STRAY_GROUPS = 8  # groups
 _NEAR_PAGES = 256  # around the end of a file, where the next one continues
+_NO_PAGE = Pgno(0)
 _WORTH_BRIDGING = 8  # a gap of so many groups between wanted ones is cheaper than another request
 
 
@@ -72,6 +73,7 @@ class Fetcher:
     def cancel_prefetch(self) -> None:
         """Forget the ranges in flight, and the streams: a request is over, or the layers have changed."""
         self._in_flight: dict[tuple[int, int], _Range] = {}  # by identity of the layer, and group
+        self._guessed: list[_Range] = []  # of these, the ranges that walks have led to
         self._streams: list[_Stream] = []  # the one used last comes last
         self._stray_misses = 0
         self._walks = Walks(self._cache)
@@ -87,7 +89,7 @@ class Fetcher:
         awaited = self._in_flight.get((id(layer), group))
         stream = self._stream_of(layer, group)
         if awaited is None:
-            coming = NOTHING if stream else self._walks.after(pgno)
+            coming = NOTHING if stream else self._coming_after(pgno)
             stream = stream or self._next_file_of_a_stream(layer, group, pgno) or self._stray(layer, group)
             awaited = self._request(layer, group, stream.length)
             stream.begin, stream.end = group, awaited.last + 1
@@ -128,6 +130,25 @@ class Fetcher:
         self._streams = [*self._streams[1 - _STREAMS :], stream]
         return stream
 
+    def _coming_after(self, missed: Pgno) -> Coming:
+        """Return the probable next pages. Those on the way to them that have arrived are put into the cache first."""
+        waiting = []
+        for one in self._guessed:
+            if self._in_flight.get((id(one.layer), one.first)) is one and not self._has_kept(one):
+                waiting.append(one)
+        self._guessed = waiting
+        return self._walks.after(missed)
+
+    def _has_kept(self, guessed: _Range) -> bool:
+        """Put the pages of a range into the cache if it has arrived, and return True then."""
+        if not guessed.call.wait(0):
+            return False
+        try:
+            self._keep(guessed, self._pages_of(guessed))
+        except (StoreError, SldbError):  # raised by the read of a page of it, if there is one
+            return False
+        return True
+
     def _request_coming(self, coming: Coming) -> None:
         """Request the groups of pages at any places, as many as the cache can take."""
         wanted: dict[Layer, set[int]] = {}
@@ -143,8 +164,7 @@ class Fetcher:
                 break
         ranges = [(layer, *one) for layer, groups in wanted.items() for one in _bridged(sorted(groups), coming.gap)]
         if len(ranges) <= coming.max_ranges:
-            for layer, first, last in ranges:
-                self._request(layer, first, last - first + 1)
+            self._guessed += [self._request(layer, first, last - first + 1) for layer, first, last in ranges]
 
     def _max_ahead(self) -> int:
         """Return the number of groups for walks to request at once: the cache takes them beside others."""
@@ -214,29 +234,38 @@ class Fetcher:
         return requested
 
     def _take(self, arrived: _Range, wanted: Pgno) -> bytes:
-        for group in range(arrived.first, arrived.last + 1):
-            del self._in_flight[id(arrived.layer), group]
-        layer, found = arrived.layer, None
-        key = layer.name.key(self._database)
-        for run in self._runs(arrived, key):
-            if run[0][0] <= wanted <= run[-1][0]:
-                found = dict(run).get(wanted)
-            self._cache.write_many(
-                [one for one in run if self._layers.holder(one[0]) is layer and one[0] not in self._cache]
-            )
+        found = self._keep(arrived, self._runs(arrived), wanted)
         if found is None:
+            key = arrived.layer.name.key(self._database)
             ltx.corrupt(key, f"page {wanted}", "not among its neighbours", "a page where the map of the file has it")
         return found
 
-    def _runs(self, arrived: _Range, key: str) -> Iterator[list[tuple[Pgno, bytes]]]:
+    def _keep(self, arrived: _Range, runs: Iterator[list[tuple[Pgno, bytes]]], wanted: Pgno = _NO_PAGE) -> bytes | None:
+        """Put the pages of a range into the cache, and return the wanted one, if it is among them."""
+        for group in range(arrived.first, arrived.last + 1):
+            del self._in_flight[id(arrived.layer), group]
+        found = None
+        for run in runs:
+            if run[0][0] <= wanted <= run[-1][0]:
+                found = dict(run).get(wanted)
+            self._cache.write_many(
+                [one for one in run if self._layers.holder(one[0]) is arrived.layer and one[0] not in self._cache]
+            )
+        return found
+
+    def _runs(self, arrived: _Range) -> Iterator[list[tuple[Pgno, bytes]]]:
         """Return the pages of a range, many at a time, compared with their checksums. Damage in transit is gone at the
         second try."""
-        first, last = arrived.first, arrived.last
         try:
-            return arrived.layer.map.page_runs(arrived.call.result(), first, last, key)
+            return self._pages_of(arrived)
         except SldbError:
+            key, first, last = arrived.layer.name.key(self._database), arrived.first, arrived.last
             data = self._store.get_range(key, *arrived.layer.map.span(first, last))
             return arrived.layer.map.page_runs(data, first, last, key)
+
+    def _pages_of(self, arrived: _Range) -> Iterator[list[tuple[Pgno, bytes]]]:
+        key = arrived.layer.name.key(self._database)
+        return arrived.layer.map.page_runs(arrived.call.result(), arrived.first, arrived.last, key)
 
 
 def _bridged(groups: list[int], gap: int) -> Iterator[tuple[int, int]]:

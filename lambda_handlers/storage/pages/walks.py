@@ -28,6 +28,7 @@ _WALK_GAP = 8  # groups: most of a b-tree will be wanted
 _LOOKUP_GAP = 2  # groups: little between two rows will be
 _GUESS_RANGES = 8  # requests at most for a guess about the children of a page
 _MAX_DEPTH = 20  # of a b-tree of SQLite
+_ENDLESS = float("inf")
 
 
 @dataclass(slots=True)
@@ -79,6 +80,26 @@ class _Course:
 
 
 @dataclass(frozen=True, slots=True)
+class _Subtree:
+    """The rows below a page: above the first number, and none above the second."""
+
+    before: float
+    last: float
+    depth: int  # of the page, below the root of the lookups
+
+    def __contains__(self, row: int | None) -> bool:
+        return row is not None and self.before < row <= self.last
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """The way from the root of a table to a row."""
+
+    missing: Pgno | None  # the first page that is not here; None if all are
+    depth: int  # of it, below the root
+
+
+@dataclass(frozen=True, slots=True)
 class Coming:
     """The probable next pages."""
 
@@ -100,6 +121,7 @@ class Walks:
         self._children = _Course()
         self._lookups = _Course(slow_from=SLOW_FROM)
         self._root = Pgno(0)  # of the table of the lookups
+        self._depth = 0  # of its leaves below the root, as far as it is known
 
     def note(self, pgno: Pgno, page: bytes) -> None:
         """Remember an interior page, or a leaf of an index."""
@@ -138,7 +160,10 @@ class Walks:
         return Coming(others[:MAX_AHEAD], _WALK_GAP, _GUESS_RANGES)
 
     def _parent_of(self, pgno: Pgno) -> _Parent | None:
-        return next((each for each in reversed(self._parents.values()) if pgno in each.positions()), None)
+        found = next((each for each in reversed(self._parents.values()) if pgno in each.positions()), None)
+        if found is not None:  # it is not forgotten while its children are read
+            self._parents[found.pgno] = self._parents.pop(found.pgno)
+        return found
 
     def _coming_children(self, missed: Pgno, parent: _Parent) -> list[Pgno]:
         course, positions = self._children, parent.positions()
@@ -151,30 +176,54 @@ class Walks:
 
     def _looked_up(self, missed: Pgno, parent: _Parent) -> list[Pgno] | None:
         """Return the pages of the next rows after a lookup; None for a page without a row in a leaf of an index."""
-        table = TablePage(parent.page, parent.pgno)
-        if not (self._leaves and table.is_one):
+        if not (self._leaves and TablePage(parent.page, parent.pgno).is_one):
             return None
-        before, last = table.rowids_of(parent.positions()[missed])
+        subtree = self._subtree_of(missed, parent)
         for leaf in reversed(self._leaves.values()):
-            places = [at for at, row in enumerate(leaf.named()) if row is not None and before < row <= last]
+            places = [at for at, row in enumerate(leaf.named()) if row in subtree]
             if places:
-                return self._coming_rows(leaf, places, missed, parent)
+                return self._coming_rows(leaf, places, subtree.depth)
         return None
 
-    def _coming_rows(self, leaf: _Leaf, places: list[int], missed: Pgno, parent: _Parent) -> list[Pgno]:
+    def _coming_rows(self, leaf: _Leaf, places: list[int], depth: int) -> list[Pgno]:
         course, rows = self._lookups, leaf.named()
+        if depth < self._depth:  # of a row whose leaf is still to come
+            return []
+        self._depth = depth
         at, follows = self._next_place(leaf, places)
         length = course.go_on(leaf.pgno, at, follows, len(rows) - 1)
         if length < GROWTH:
             return []
-        known = rows[at]
-        assert known is not None
-        if self._way_to(known) != missed:
-            self._root = self._root_of(parent)
         end = at + course.step * length
         ahead = rows[at + course.step : end if end >= 0 else None : course.step]
-        pages = [self._way_to(row) for row in ahead if row is not None]
-        return [page for page in dict.fromkeys(pages) if page]
+        ways = [self._way_to(row) for row in ahead]
+        # Rows of which only pages above the leaves are on their way are still to come.
+        course.at = at + course.step * next((n for n, way in enumerate(ways) if way.depth < depth), len(ways))
+        return [page for page in dict.fromkeys(way.missing for way in ways) if page]
+
+    def _subtree_of(self, missed: Pgno, parent: _Parent) -> _Subtree:
+        """Return the rows below a missing page. The parent alone does not limit those of its first and last child."""
+        before, last = TablePage(parent.page, parent.pgno).rowids_of(parent.positions()[missed])
+        row = last if last < _ENDLESS else before + 1 if before > -_ENDLESS else 0
+        found = self._subtree_with(int(row), missed)
+        if found is None:
+            self._root, self._depth = self._root_of(parent), 0
+            found = self._subtree_with(int(row), missed)
+        return found or _Subtree(before, last, 1)
+
+    def _subtree_with(self, row: int, missed: Pgno) -> _Subtree | None:
+        """Return the rows below a missing page, one of them given; None if it is not below the root of the lookups."""
+        pgno, before, last = self._root, -_ENDLESS, _ENDLESS
+        for depth in range(1, _MAX_DEPTH):
+            page = self._cache.read(pgno) if pgno else None
+            if page is None or not (table := TablePage(page, pgno)).is_one:
+                return None
+            low, high = table.rowids_of(table.position_of(row))
+            before, last = max(before, low), min(last, high)
+            pgno = table.child_of(row)
+            if pgno == missed:
+                return _Subtree(before, last, depth)
+        return None
 
     def _next_place(self, leaf: _Leaf, places: list[int]) -> tuple[int, bool]:
         """Return the place of the row in the leaf, and True if it follows the last one."""
@@ -201,15 +250,17 @@ class Walks:
             parent = above
         return parent.pgno
 
-    def _way_to(self, row: int) -> Pgno | None:
-        """Return the first missing page on the way to a row; None if all are here."""
+    def _way_to(self, row: int | None) -> _Way:
+        """Return the way to a row; to None, an entry in an overflow page, there is none."""
+        if row is None:
+            return _Way(None, _MAX_DEPTH)
         pgno = self._root
-        for _ in range(_MAX_DEPTH):
+        for depth in range(_MAX_DEPTH):
             page = self._cache.read(pgno) if pgno else None
             if page is None:
-                return pgno or None
+                return _Way(pgno or None, depth)
             table = TablePage(page, pgno)
             if not table.is_one:
-                return None
+                break
             pgno = table.child_of(row)
-        return None
+        return _Way(None, _MAX_DEPTH)

@@ -63,17 +63,19 @@ class RoundsStore:
         began = self._now
         call = ImmediateCall(function)
         ended, self._now = self._now, began
-        return _Call(call, lambda: self._wait_until(ended))
+        return _Call(call, lambda: self._wait_until(ended), lambda: self._now >= ended)
 
 
 class _Call:
-    def __init__(self, call: ImmediateCall, arrive: Callable[[], None]) -> None:
+    def __init__(self, call: ImmediateCall, arrive: Callable[[], None], has_arrived: Callable[[], bool]) -> None:
         self._call = call
         self._arrive = arrive
+        self._has_arrived = has_arrived
 
     def wait(self, seconds: float) -> bool:
-        self._arrive()
-        return True
+        if seconds:
+            self._arrive()
+        return self._has_arrived()
 
     def result(self) -> Any:
         self._arrive()

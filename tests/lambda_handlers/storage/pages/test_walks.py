@@ -19,6 +19,7 @@ from tests.fakes.stores.memory import memory_store
 from tests.fakes.stores.rounds import RoundsStore
 
 ROWS = 2000  # of t: one page has three
+DEEP_ROWS = 4000
 SMALL_ROWS = 4000  # of small: one page has about 80
 PER_NEEDED = 4  # requests at most for each row that a lookup needs
 FILL = "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) INSERT INTO {} "
@@ -32,6 +33,10 @@ class World:
         self.store = RoundsStore(memory_store())
         self.number = 0
         writer = self.engine()
+        self._fill(writer)
+        writer.close()
+
+    def _fill(self, writer: Engine) -> None:
         writer.write(
             "CREATE TABLE t (id INTEGER PRIMARY KEY, k INTEGER, body)",
             "CREATE TABLE small (id INTEGER PRIMARY KEY, text)",
@@ -39,7 +44,6 @@ class World:
             f"{FILL.format(ROWS, 't')} SELECT i, (i * 1237) % {ROWS}, randomblob(1200) FROM n",
             "CREATE INDEX by_k ON t (k)",
         )
-        writer.close()
 
     def engine(self, limit_bytes: int | None = None) -> Engine:
         self.number += 1
@@ -63,6 +67,28 @@ def world() -> Iterator[World]:
         yield World(Path(directory))
 
 
+class DeepWorld(World):
+    """A large table in small: its interior pages lie apart from each other and from their leaves, and no page map
+    carries them, as those of a database of a gigabyte do not fit into one."""
+
+    def _fill(self, writer: Engine) -> None:
+        writer.write(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, k INTEGER, body)",
+            "CREATE TABLE filler (body)",
+            "CREATE TRIGGER apart AFTER INSERT ON t BEGIN INSERT INTO filler VALUES (randomblob(1700)); END",
+            f"{FILL.format(DEEP_ROWS, 't')} SELECT i, (i * 1237) % {DEEP_ROWS}, randomblob(400) FROM n",
+            "CREATE INDEX by_k ON t (k)",
+            page_size=512,
+        )
+
+
+@pytest.fixture(scope="module")
+def deep_world() -> Iterator[World]:
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lambda_handlers.storage.pages.page_map_builder.CARRIED_BYTES", 0)
+        yield DeepWorld(Path(directory))
+
+
 def lookups(first: int, count: int, order: str = "") -> str:
     return f"SELECT sum(length(body)) FROM (SELECT body FROM t WHERE k BETWEEN {first} AND {first + count - 1} {order})"
 
@@ -83,6 +109,17 @@ def test_a_hundred_rows_of_one_leaf(world: World) -> None:
     rounds, requests, _ = world.cost(lookups(100, 100))
     assert rounds <= 7
     assert requests <= 1.5 * 100
+
+
+@pytest.mark.parametrize("order", ["", "ORDER BY k DESC"])
+@pytest.mark.parametrize(("count", "max_rounds"), [(2, 9), (10, 12), (100, 22)])
+def test_interior_pages_on_the_way_to_rows_do_not_end_a_lookup(
+    deep_world: World, count: int, max_rounds: int, order: str
+) -> None:
+    """Of each row, first such a page is missing and then its leaf: three levels of the table, and two of the index."""
+    rounds, requests, _ = deep_world.cost(lookups(100, count, order))
+    assert rounds <= max_rounds
+    assert requests <= 8 + 2 * PER_NEEDED * count
 
 
 def test_a_join_takes_few_rounds(world: World) -> None:
