@@ -34,6 +34,7 @@ LONG_FUNCTIONS = {
 # Modules that no test imports: they are tested by the commands, requests or calls that reach them.
 # Test file → modules; a package stands for all in it.
 TESTED_IN = {
+    "tests/interop/test_harlequin.py": ("sldb.harlequin.adapter",),
     "tests/sldb/mcp/test_server.py": ("sldb.cli.commands.access.mcp",),
     "tests/sldb/sqlalchemy/test_dialect.py": ("sldb.sqlalchemy.module",),
     "tests/sldb/testing/test_plugin.py": ("sldb.testing.stack",),
