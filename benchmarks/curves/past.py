@@ -1,4 +1,4 @@
-"""Requests for the past of a database, and for a maintenance pass, against the number of its commits.
+"""Requests for the past of a database, and for a maintenance pass, and their rounds, against the number of its commits.
 
 python -m benchmarks.curves.past
 
@@ -15,21 +15,24 @@ from typing import TypeAlias, cast
 
 from benchmarks.workload import show
 from lambda_handlers.host import Host
-from lambda_handlers.storage.listing import list_chain
+from lambda_handlers.storage.freshness import Freshness
 from lambda_handlers.storage.log import timeline
 from lambda_handlers.storage.log.keys import LtxName, maintenance_key, snapshot
+from lambda_handlers.storage.log_lists import LogLists
 from lambda_handlers.storage.upkeep import retention
 from lambda_handlers.storage.upkeep.pass_listing import list_for_pass
 from lambda_handlers.store.protocol import ObjectStore
+from lambda_handlers.store_clock import StoreClock
 from lambda_handlers.wire import Action
 from tests.fakes.databases.service import container
 from tests.fakes.stores.listed import ListedStore
+from tests.fakes.stores.rounds import RoundsStore
 
 NOW, DAY = 1_700_000_000, 86_400.0
 COUNTS = (1_000, 10_000, 100_000)
 
 LogOf: TypeAlias = Callable[[int], ListedStore]
-Operation: TypeAlias = Callable[[ObjectStore, int], object]  # the argument: commits
+Operation: TypeAlias = Callable[[ObjectStore, Host, int], object]  # the last argument: commits
 
 
 def log_of(count: int) -> ListedStore:
@@ -55,36 +58,48 @@ def measure(log_of: LogOf, operation: Operation) -> list[str]:
     cells = []
     for count in COUNTS:
         log = log_of(count)
-        operation(cast("ObjectStore", log), count)
-        cells.append(" ".join(f"{asked} {verb}" for verb, asked in sorted(log.asked.items(), reverse=True)))
+        rounds = rounds_of(log, operation, count)
+        asked = " ".join(f"{asked} {verb}" for verb, asked in sorted(log.asked.items(), reverse=True))
+        cells.append(f"{asked} in {rounds}")
     return cells
 
 
-def history(log: ObjectStore, before: int | None) -> object:
+def rounds_of(log: ListedStore, operation: Operation, count: int) -> int:
+    """Return the rounds of an operation: requests side by side are one."""
+    store = RoundsStore(cast("ObjectStore", log))
+    operation(cast("ObjectStore", store), store.host(Host(now=lambda: NOW + 60.0)), count)
+    return store.rounds
+
+
+def history(log: ObjectStore, host: Host, before: int | None) -> object:
     arguments = {"limit": 10} | ({} if before is None else {"before": before})
-    return container(log).act(Action("history", arguments=arguments))
+    return container(log, host=host).act(Action("history", arguments=arguments))
 
 
-def at_time(log: ObjectStore, count: int, txid: int) -> object:
+def at_txid(log: ObjectStore, host: Host, txid: int) -> object:
+    return LogLists(log, host, StoreClock(), Freshness(), "main").chain(txid)
+
+
+def at_time(log: ObjectStore, host: Host, count: int, txid: int) -> object:
     moment = round((NOW - count + txid + 0.5) * 1000)
-    return timeline.find(log, Host(now=lambda: NOW + 60.0), "main", moment)
+    return timeline.find(log, host, "main", moment)
 
 
 OPERATIONS: dict[str, Operation] = {
-    "`history` of 10": lambda log, _count: history(log, None),
-    "the same, in the middle": lambda log, count: history(log, count // 2),
-    "`--at` the newest txid": lambda log, count: list_chain(log, "main", count),
-    "`--at` a txid in the middle": lambda log, count: list_chain(log, "main", count // 2 + 77),
-    "`--at` a time in the middle": lambda log, count: at_time(log, count, count // 2 + 77),
-    "`--at` a time near the end": lambda log, count: at_time(log, count, count - 7),
-    "a pass": lambda log, _count: list_for_pass(log, Host(), "main", DAY),
+    "`history` of 10": lambda log, host, _count: history(log, host, None),
+    "the same, in the middle": lambda log, host, count: history(log, host, count // 2),
+    "`--at` the newest txid": at_txid,
+    "`--at` a txid in the middle": lambda log, host, count: at_txid(log, host, count // 2 + 77),
+    "`--at` a time in the middle": lambda log, host, count: at_time(log, host, count, count // 2 + 77),
+    "`--at` a time near the end": lambda log, host, count: at_time(log, host, count, count - 7),
+    "a pass": lambda log, host, _count: list_for_pass(log, host, "main", DAY),
 }
 
 
 def main() -> None:
     for what, made in (("a database", log_of), ("a small database, written each second", small_log_of)):
         rows = [(name, *measure(made, operation)) for name, operation in OPERATIONS.items()]
-        names = ("requests for", *(f"{count:,} commits" for count in COUNTS))
+        names = ("requests and rounds for", *(f"{count:,} commits" for count in COUNTS))
         show(f"What the past of {what} costs", names, rows)
 
 

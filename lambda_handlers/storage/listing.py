@@ -100,10 +100,10 @@ def list_chain(store: ObjectStore, database: str, txid: Txid | None = None, star
     def listed(partial: PartialListing) -> None:
         partial.list_chain(txid, start)
 
-    return _list_part(store, database, listed)
+    return _list_part(lambda: PartialListing(store, database), listed)
 
 
-def list_recent(store: ObjectStore, database: str, count: int, before: Txid | None = None) -> Listing:
+def list_recent(store: ObjectStore, host: Host, database: str, count: int, before: Txid | None = None) -> Listing:
     """Return the files of the newest transactions, and those of the last `count` below `before`, or below the end.
     Raises SldbError `store_error`."""
 
@@ -112,16 +112,17 @@ def list_recent(store: ObjectStore, database: str, count: int, before: Txid | No
         end = newest + 1 if before is None else min(before, newest + 1)
         partial.list_run(max(0, end - count), end)
 
-    return _list_part(store, database, listed)
+    wanted = () if before is None else (max(0, before - count),)
+    return _list_part(lambda: PartialListing(store, database, host, wanted), listed)
 
 
-def _list_part(store: ObjectStore, database: str, listed: Callable[[PartialListing], None]) -> Listing:
+def _list_part(begin: Callable[[], PartialListing], listed: Callable[[PartialListing], None]) -> Listing:
     try:
-        partial = PartialListing(store, database)
+        partial = begin()
         listed(partial)
     except StoreError as error:
         raise store_error(error) from error
-    return _listing(database, partial.objects.values(), partial.listed)
+    return _listing(partial.database, partial.objects.values(), partial.listed)
 
 
 def _listing(database: str, objects: Iterable[ObjectInfo], listed: Runs) -> Listing:

@@ -280,7 +280,7 @@ class LogFollower:
     def _lists(self) -> LogLists:
         from lambda_handlers.storage.log_lists import LogLists  # a cold start with a head needs none
 
-        return LogLists(self._store, self._clock, self._freshness, self.database)
+        return LogLists(self._store, self._host, self._clock, self._freshness, self.database)
 
     def list_from(self, txid: Txid) -> dict[LtxName, HeadFile]:
         """Return the files from transaction `txid` on and all compacted ones; those of a chain to the newest one if

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from lambda_handlers.host import Host
 from lambda_handlers.storage.freshness import Freshness
 from lambda_handlers.storage.log import chain
 from lambda_handlers.storage.log.keys import LtxName, database_prefix, parse_ltx_key, parse_page_map_key, transaction
 from lambda_handlers.storage.log.ltx import Txid
-from lambda_handlers.storage.log.partial_listing import PartialListing
+from lambda_handlers.storage.log.partial_listing import PartialListing, page_before
 from lambda_handlers.storage.pages.head import HeadFile
 from lambda_handlers.store.protocol import ObjectInfo, ObjectStore, date_of
 from lambda_handlers.store_clock import StoreClock
@@ -19,8 +20,9 @@ UNMAPPED_BYTES = 32 << 20  # a file without page map that is larger is left out 
 class LogLists:
     """The LISTs of one database. Every method raises StoreError."""
 
-    def __init__(self, store: ObjectStore, clock: StoreClock, freshness: Freshness, database: str) -> None:
+    def __init__(self, store: ObjectStore, host: Host, clock: StoreClock, freshness: Freshness, database: str) -> None:
         self._store = store
+        self._host = host
         self._clock = clock
         self._freshness = freshness
         self._database = database
@@ -33,7 +35,8 @@ class LogLists:
     def chain(self, upto: Txid | None) -> dict[LtxName, HeadFile]:
         """Return the files of a chain to a transaction, None: the newest one; all files if there is none, or a large
         one in it has no page map and others may replace it."""
-        partial = PartialListing(self._store, self._database)
+        wanted = () if upto is None else (page_before(upto),)
+        partial = PartialListing(self._store, self._database, self._host, wanted)
         partial.list_chain(upto)
         files = self._files(partial.objects.values())
         if partial.is_whole or not any(self.is_unmapped(files[name]) for name in chain.plan(files, 0, upto).files):

@@ -46,7 +46,7 @@ def history(context: ActionContext, action: Action) -> dict[str, Any]:
     given = arguments.known(action, "limit", "before")
     limit = arguments.whole_number(given, "limit", DEFAULT_LIMIT, least=1, most=MAX_LIMIT)
     before = arguments.txid(given, "before")
-    listing = list_recent(context.store, action.database, limit + 1, before)
+    listing = list_recent(context.store, context.host, action.database, limit + 1, before)
     if not listing.sizes and action.database != DEFAULT_DATABASE:
         raise no_database(action.database)
     wanted = _steps(listing, before, limit + 1)

@@ -98,7 +98,7 @@ def _move(context: ActionContext, action: Action, kind: Kind) -> dict[str, Any]:
     note = arguments.note(given, context.caller.name)
     if if_txid is None and not preview:
         bad_request("arguments.if_txid", None, "the newest transaction, as a preview shows it")
-    listing = list_recent(context.store, action.database, LOOKED_BACK)
+    listing = list_recent(context.store, context.host, action.database, LOOKED_BACK)
     if not listing.sizes:
         if action.database != DEFAULT_DATABASE:
             raise no_database(action.database)

@@ -12,8 +12,10 @@ question, the whole database is listed: the answer is the same as after a whole 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from itertools import islice, takewhile
 
+from lambda_handlers.host import Done, Host
 from lambda_handlers.storage.log import chain
 from lambda_handlers.storage.log.keys import (
     SNAPSHOT_LEVEL,
@@ -30,9 +32,15 @@ from lambda_handlers.storage.log.ltx import Txid
 from lambda_handlers.store.protocol import PAGE_KEYS, ObjectInfo, ObjectStore
 
 END = 1 << 64  # behind every txid
+ONE_BY_ONE = Host(start=lambda function: Done(function()))
 
 Runs = tuple[tuple[Txid, Txid], ...]
 WHOLE: Runs = ((0, END),)
+
+
+def page_before(txid: Txid) -> Txid:
+    """Return the first transaction of a page that probably has the single transactions of the chain to `txid`."""
+    return max(0, txid - PAGE_KEYS * 9 // 10)
 
 
 def has_run(listed: Runs, first: Txid, end: Txid) -> bool:
@@ -43,15 +51,17 @@ def has_run(listed: Runs, first: Txid, end: Txid) -> bool:
 class PartialListing:
     """The objects of one database, listed by parts. Every method raises StoreError.
 
-    The first page and everything behind level 0 are listed at once."""
+    The first page and everything behind level 0 are listed at once; of a longer log also the pages from the
+    transactions `wanted` on, side by side."""
 
-    def __init__(self, store: ObjectStore, database: str) -> None:
+    def __init__(self, store: ObjectStore, database: str, host: Host = ONE_BY_ONE, wanted: Iterable[Txid] = ()) -> None:
         self.database = database
         self.objects: dict[str, ObjectInfo] = {}
         self.listed: Runs = ()  # level 0: from a transaction to before another; ascending, apart from each other
         self._store = store
+        self._host = host
         self._names: set[LtxName] = set()
-        self._begin()
+        self._begin(wanted)
 
     @property
     def is_whole(self) -> bool:
@@ -96,6 +106,13 @@ class PartialListing:
         if not self.is_whole:
             self._list_page(first)
 
+    def list_pages(self, firsts: Iterable[Txid]) -> None:
+        """List pages of level 0 from these transactions on, if they were not looked for, side by side."""
+        wanted = [first for first in dict.fromkeys(firsts) if not self.has(first, first + 1)]
+        calls = [self._host.start(partial(self._read_page, first)) for first in wanted]
+        for first, call in zip(wanted, calls, strict=True):
+            self._add_read(first, call.result())
+
     def list_whole(self) -> None:
         """List all objects anew, and forget the earlier pages."""
         self.objects.clear()
@@ -103,21 +120,31 @@ class PartialListing:
         self._add(self._store.list_objects(database_prefix(self.database)))
         self.listed = WHOLE
 
-    def _begin(self) -> None:
+    def _begin(self, wanted: Iterable[Txid]) -> None:
         found = iter(self._store.list_objects(database_prefix(self.database)))
         page = list(islice(found, PAGE_KEYS))
         if len(page) == PAGE_KEYS and page[-1].key < behind_singles(self.database):
-            self._add(self._store.list_objects(database_prefix(self.database), behind_singles(self.database)))
             self._add_page(0, page)
+            behind = self._host.start(self._read_behind)
+            self.list_pages(wanted)
+            self._add(behind.result())
         else:
             self._add(page)
             self._add(found)
             self.listed = WHOLE
 
+    def _read_behind(self) -> list[ObjectInfo]:
+        return list(self._store.list_objects(database_prefix(self.database), behind_singles(self.database)))
+
     def _list_page(self, first: Txid) -> None:
+        self._add_read(first, self._read_page(first))
+
+    def _read_page(self, first: Txid) -> list[ObjectInfo]:
         found = self._store.list_objects(database_prefix(self.database), before_transaction(self.database, first))
         prefix = singles_prefix(self.database)
-        page = list(islice(takewhile(lambda info: info.key.startswith(prefix), found), PAGE_KEYS))
+        return list(islice(takewhile(lambda info: info.key.startswith(prefix), found), PAGE_KEYS))
+
+    def _add_read(self, first: Txid, page: list[ObjectInfo]) -> None:
         if len(page) < PAGE_KEYS:
             self._add(page)
             self._add_run(first, END)

@@ -11,6 +11,7 @@ A database of fewer than 1,000 objects is listed whole. Of a larger one a pass l
 from __future__ import annotations
 
 from lambda_handlers.host import Host
+from lambda_handlers.storage.log import chain
 from lambda_handlers.storage.log.copy_mark import MARK_BYTES
 from lambda_handlers.storage.log.keys import LtxName, maintenance_key, parse_ltx_key, transaction
 from lambda_handlers.storage.log.partial_listing import PartialListing
@@ -21,9 +22,12 @@ from lambda_handlers.store.protocol import ObjectStore
 
 def list_for_pass(store: ObjectStore, host: Host, database: str, retained_seconds: float) -> PartialListing:
     """Return the listing of a pass over a database, with its lease taken. Raises StoreError."""
-    listing = PartialListing(store, database)
+    listing = PartialListing(store, database, host)
     if listing.is_whole:
         return listing
+    compacted = chain.plan(listing.names)
+    by_chance = int.from_bytes(host.entropy(8), "big") % max(1, compacted.newest) + 1
+    listing.list_pages((compacted.reach + 1, by_chance))
     listing.list_chain()
     dates = _dates(listing)
     lease = listing.objects.get(maintenance_key(database))
@@ -31,8 +35,6 @@ def list_for_pass(store: ObjectStore, host: Host, database: str, retained_second
         _list_oldest(listing, retention.needed_base(dates, lease.modified_at, retained_seconds))
         if (base := retention.outlived_base(dates, lease.modified_at, retained_seconds)) is not None:
             _list_once(listing, base.max_txid + 1)
-    newest = max((name.max_txid for name in listing.names), default=1)
-    _list_once(listing, int.from_bytes(host.entropy(8), "big") % newest + 1)
     return listing
 
 

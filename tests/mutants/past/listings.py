@@ -12,6 +12,22 @@ UPKEEP_TESTS = "tests/lambda_handlers/storage/upkeep/"
 
 MUTANTS = (
     Mutant(
+        "the pages that a question names come after what is behind level 0",
+        "few",
+        PARTIAL,
+        "            behind = self._host.start(self._read_behind)",
+        "            behind = Done(self._read_behind())",
+        ("tests/benchmarks/curves/test_past.py",),
+    ),
+    Mutant(
+        "a pass lists the pages that it knows one after the other",
+        "few",
+        PASS,
+        "    listing.list_pages((compacted.reach + 1, by_chance))",
+        "    listing.list_chain()\n    listing.list_pages((by_chance,))",
+        ("tests/benchmarks/curves/test_past.py",),
+    ),
+    Mutant(
         "the last transactions of a page are taken for complete",
         "listings",
         PARTIAL,

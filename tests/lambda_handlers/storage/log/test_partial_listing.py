@@ -34,20 +34,20 @@ def logs(draw: st.DrawFn) -> set[LtxName]:
     return names
 
 
-def partial(names: Iterable[LtxName]) -> PartialListing:
+def partial(names: Iterable[LtxName], wanted: Iterable[int] = ()) -> PartialListing:
     names = list(names)
     maps = [name.page_map_key("main") for name in names if name.max_txid % 3 == 0]
     store = ListedStore(
         dict.fromkeys(names, 0.0), page_keys=PAGE, others=[*maps, "main/head.json", "main/atlas", "other/head.json"]
     )
-    return PartialListing(store, "main")  # type: ignore[arg-type]  # the verb it uses
+    return PartialListing(store, "main", wanted=wanted)  # type: ignore[arg-type]  # the verb it uses
 
 
 @given(logs(), st.data())
 def test_a_chain_is_that_of_a_whole_listing(names: set[LtxName], data: st.DataObject) -> None:
     upto = data.draw(st.none() | st.integers(0, 70))
     start = data.draw(st.just(0) | st.integers(0, 60))
-    listing = partial(names)
+    listing = partial(names, data.draw(st.lists(st.integers(0, 70), max_size=2)))
     listing.list_chain(upto, start)
 
     usable = [name for name in names if not start or name.level != 9]
@@ -57,10 +57,10 @@ def test_a_chain_is_that_of_a_whole_listing(names: set[LtxName], data: st.DataOb
         assert found.newest == max((name.max_txid for name in names), default=0)
 
 
-@given(logs(), st.integers(0, 60), st.integers(0, 60))
-def test_what_was_looked_for_is_shown(names: set[LtxName], one: int, other: int) -> None:
+@given(logs(), st.integers(0, 60), st.integers(0, 60), st.lists(st.integers(0, 70), max_size=2))
+def test_what_was_looked_for_is_shown(names: set[LtxName], one: int, other: int, wanted: list[int]) -> None:
     first, end = sorted((one, other))
-    listing = partial(names)
+    listing = partial(names, wanted)
     listing.list_run(first, end)
 
     assert listing.has(first, end)
