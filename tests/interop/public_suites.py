@@ -17,7 +17,14 @@ from tests.interop.clients import run
 from tests.interop.servers import HERE, installed
 
 SUITES = HERE / "suites"
+WITHOUT_FOREIGN_KEYS = "sqlite+sldb:///main?target=local:databases&foreign_keys=0"  # as suites expect of SQLite
 RUNS_ALL = os.environ.get("SUITES") == "all"
+CONFIGURATION = """[tool:pytest]
+
+[sqla_testing]
+requirement_cls = {}:Requirements
+profile_file = profiles.txt
+"""
 EVERY = 1 if RUNS_ALL else 8  # which tests of a long suite are its sample
 TIMEOUT_SECONDS = 1100  # for a whole suite on a machine that does other things, too
 _VERSION = re.compile(r"_sqlite\+\w+?(_\d+)+")  # added to the names of classes by SQLAlchemy
@@ -33,14 +40,18 @@ class Outcomes:
     output: str  # of the runner
 
 
-def pytest_outcomes(environment: str, suite: str, directory: Path, *arguments: str, every: int = EVERY) -> Outcomes:
-    """Run a file of suites/ with the pytest of an environment, in a directory of its own."""
+def pytest_outcomes(
+    environment: str, suite: str, directory: Path, *, capabilities: str = "capabilities", every: int = EVERY
+) -> Outcomes:
+    """Run a file of suites/ with the pytest of an environment and SQLAlchemy's plugin, in a directory of its own."""
     python = installed(f"{environment}/bin/python")
-    for source in (*SUITES.glob("*.py"), SUITES / "setup.cfg"):
+    for source in SUITES.glob("*.py"):
         shutil.copy(source, directory)
+    (directory / "setup.cfg").write_text(CONFIGURATION.format(capabilities))
     report = directory / "report.xml"
-    options = ["-q", "-p", "no:cacheprovider", "-p", "sample", "--tb=native", f"--junitxml={report}"]
-    command = [python, "-m", "pytest", *options, *arguments, f"{suite}.py"]
+    plugins = ("-p", "no:cacheprovider", "-p", "sample", "-p", "sqlalchemy.testing.plugin.pytestplugin")
+    options = ("-q", *plugins, "--tb=native", f"--junitxml={report}", "--dburi", WITHOUT_FOREIGN_KEYS)
+    command: list[object] = [python, "-m", "pytest", *options, f"{suite}.py"]
     variables = {**os.environ, "SLDB_EVERY": str(every), "PYTHONPATH": str(directory)}
     done = run(command, directory, variables, TIMEOUT_SECONDS)
     assert report.exists(), f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"

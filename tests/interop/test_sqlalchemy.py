@@ -1,4 +1,4 @@
-"""SQLAlchemy's suite for dialects, over a directory, without foreign keys, as it expects of SQLite."""
+"""SQLAlchemy's and Alembic's suites for dialects, over a directory, without foreign keys, as they expect of SQLite."""
 
 from __future__ import annotations
 
@@ -16,9 +16,14 @@ PASSED = {"2.0": 1045, "2.1": 1254}
 
 @pytest.mark.parametrize("version", sorted(PASSED))
 def test_the_suite_for_dialects(version: str, tmp_path: Path) -> None:
-    url = f"sqlite+sldb:///main?target=local:{tmp_path}/databases&foreign_keys=0"
-    plugin = "sqlalchemy.testing.plugin.pytestplugin"
-    outcomes = pytest_outcomes(f"sqlalchemy-{version}", "sqlalchemy_suite", tmp_path, "-p", plugin, "--dburi", url)
+    outcomes = pytest_outcomes(f"sqlalchemy-{version}", "sqlalchemy_suite", tmp_path)
     check(outcomes, stated("sqlalchemy"), is_sample=not RUNS_ALL)
     least = PASSED[version] if RUNS_ALL else 100
     assert len(outcomes.passed) >= least
+
+
+def test_the_suite_of_alembic(tmp_path: Path) -> None:
+    capabilities = "alembic_capabilities"
+    outcomes = pytest_outcomes("sqlalchemy-2.1", "alembic_suite", tmp_path, capabilities=capabilities, every=1)
+    check(outcomes, stated("alembic"), is_sample=False)
+    assert len(outcomes.passed) == 50
