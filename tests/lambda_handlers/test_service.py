@@ -83,9 +83,8 @@ def test_the_start_of_the_container_is_told_once():
     service.close()
 
 
-def test_a_reply_does_not_wait_for_folds_and_the_next_one_reports_them():
-    """Every 16th transaction has a fold, a head and a work item, which the next request finds finished."""
-    store = memory_store()
+def with_work_left(store):
+    """A service after its reply to the 16th transaction: that has a fold, a head and a work item, which are put off."""
     service = container(store)
     service.after_reply.put_off(has_thread=False)
     run(service, "CREATE TABLE t (a)")
@@ -94,6 +93,12 @@ def test_a_reply_does_not_wait_for_folds_and_the_next_one_reports_them():
         assert stats["store_writes"] == 1
     assert service.after_reply.is_due
     assert list(store.list_objects("main/0001/")) == []
+    return service
+
+
+def test_a_reply_does_not_wait_for_folds_and_the_next_one_reports_them():
+    store = memory_store()
+    service = with_work_left(store)
     stats = run(service, "SELECT * FROM t").stats
     assert (stats["store_requests"], stats["after_store_requests"], stats["after_store_writes"]) == (1, 3, 3)
     assert stats["after_ms"] >= 0
@@ -117,12 +122,7 @@ def test_a_bug_in_the_work_after_a_commit_goes_to_the_log(monkeypatch, capsys):
 
 def test_a_service_that_is_closed_has_finished_its_work():
     store = memory_store()
-    service = container(store)
-    service.after_reply.put_off(has_thread=False)
-    run(service, "CREATE TABLE t (a)")
-    for _ in range(UNIT - 1):
-        run(service, "INSERT INTO t VALUES (1)", last=True)
-    service.close()
+    with_work_left(store).close()
     assert len(list(store.list_objects("main/0001/"))) == 1
 
 

@@ -205,8 +205,7 @@ def work_key(database: str, txid: int) -> str:
 
 def parse_work_key(key: str) -> tuple[str, int] | None:
     """Return the database and the transaction of a work item; None for any other key."""
-    match = _WORK_KEY.fullmatch(key)
-    return (match[1], int(match[2], 16)) if match and DATABASE_NAME.fullmatch(match[1]) else None
+    return _database_and_txid(_WORK_KEY, key)
 
 
 def sweep_key() -> str:
@@ -230,7 +229,11 @@ def doubt_key(database: str, txid: int) -> str:
 
 def parse_doubt_key(key: str) -> tuple[str, int] | None:
     """Return the database and the transaction of a doubt; None for any other key."""
-    match = _DOUBT_KEY.fullmatch(key)
+    return _database_and_txid(_DOUBT_KEY, key)
+
+
+def _database_and_txid(pattern: re.Pattern[str], key: str) -> tuple[str, int] | None:
+    match = pattern.fullmatch(key)
     return (match[1], int(match[2], 16)) if match and DATABASE_NAME.fullmatch(match[1]) else None
 
 
