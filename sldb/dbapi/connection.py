@@ -35,6 +35,8 @@ class Connection:
     IntegrityError, InternalError = errors.IntegrityError, errors.InternalError
     ProgrammingError, NotSupportedError = errors.ProgrammingError, errors.NotSupportedError
 
+    is_closed = True  # of a subclass that does not call __init__
+
     def __init__(
         self,
         client: Client,

@@ -38,6 +38,8 @@ class Owner(Protocol):
 class Cursor:
     """Rows of the last statement, as they were when it ran: other statements change none of them."""
 
+    _is_closed = True  # of a subclass that does not call __init__
+
     def __init__(self, connection: Owner, /) -> None:
         self._connection = connection
         self._is_closed = False
@@ -188,9 +190,9 @@ class Cursor:
         self._rows, self._ready, self._columns, self.rowcount = None, None, (), -1
 
     def _check_open(self) -> None:
-        self._connection.check_open()
         if self._is_closed:
             raise ProgrammingError("cannot operate on a closed cursor")
+        self._connection.check_open()
 
 
 def _broken(error: Exception) -> Iterator[Any]:

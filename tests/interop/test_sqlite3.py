@@ -26,4 +26,4 @@ def test_cpythons_tests_of_sqlite3(tmp_path: Path) -> None:
     assert report.exists(), done.stderr
     outcomes = read_report(report.read_text(), done.stdout)
     check(outcomes, stated("sqlite3"), is_sample=False)
-    assert len(outcomes.passed) >= 224
+    assert len(outcomes.passed) >= 225

@@ -136,6 +136,23 @@ def test_factories_of_cursors_and_text(connection: sldb.Connection) -> None:
     assert connection.execute("SELECT 'ä', 1, x'00'").fetchone() == ("ä".encode(), 1, b"\0")
 
 
+def test_a_subclass_that_does_not_call_the_constructor(connection: sldb.Connection) -> None:
+    class Idle(sldb.Cursor):
+        def __init__(self, connection: sldb.Connection) -> None:
+            """Leave all of it out."""
+
+    class Unconnected(sldb.Connection):
+        def __init__(self) -> None:
+            """Leave all of it out."""
+
+    with pytest.raises(sldb.ProgrammingError, match="closed cursor"):
+        Idle(connection).execute("SELECT 1")
+    for call in (Unconnected().cursor, lambda: Unconnected().execute("SELECT 1")):
+        with pytest.raises(sldb.ProgrammingError, match="closed connection"):
+            call()
+    Unconnected().close()
+
+
 def test_a_closed_cursor_and_a_closed_connection(connection: sldb.Connection) -> None:
     cursor = connection.execute("SELECT 1")
     cursor.close()
