@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,9 +39,28 @@ def connect(
     created; `main` is by its first write, in any case. `message`: the reason of the writes, for the history. `options`:
     see Connection. Raises ProgrammingError for an impossible target.
     """
+    given: dict[str, Any] = {"stack": stack, "profile": profile, "region": region, "create": create}
+    return connect_by(lambda _: None, target, database, token, message=message, **given, **options)
+
+
+def connect_by(
+    prepare: Callable[[Target], None],
+    target: str,
+    database: str,
+    token: str | None,
+    *,
+    stack: str | None = None,
+    profile: str | None = None,
+    region: str | None = None,
+    create: bool = False,
+    message: str | None = None,
+    **options: Any,
+) -> Connection:
+    """Return a connection by a target that was prepared."""
     aws = AwsOptions(profile, region)
     try:
         opened = _open(target, token, stack, aws)
+        prepare(opened)
         directory = Path(target.partition(":")[2]) if target.startswith("local:") else None
         creation = DatabaseCreation(is_allowed=create, directory=directory)
         client = Client(opened, database, creation, note=Note(message, COMMAND))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from lambda_handlers.wire import SldbError, Statement
@@ -25,6 +25,24 @@ T = TypeVar("T")
 ISOLATION_LEVELS = ("", "DEFERRED", "IMMEDIATE", "EXCLUSIVE")
 MAX_TRIES = 10  # of `run`
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.05, 5.0
+
+
+class Attempt:
+    """One try of a transaction."""
+
+    def __init__(self, number: int, tries: int) -> None:
+        import random
+
+        self._is_last = number == tries
+        pause = min(MAX_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** (number - 1))
+        self.pause_seconds = pause * random.uniform(0.5, 1.0)  # before the next one
+
+    def may_retry(self, error: BaseException) -> bool:
+        return isinstance(error, Error) and error.retryable and not self._is_last
+
+
+def retries(tries: int) -> Iterator[Attempt]:
+    return (Attempt(number, tries) for number in range(1, tries + 1))
 
 
 class Connection:
@@ -111,6 +129,12 @@ class Connection:
         changed its results."""
         self._call(self._executor.commit)
 
+    def begin(self) -> None:
+        """Begin a transaction; nothing is sent. Raises ProgrammingError if one is open."""
+        if self._session.in_transaction:
+            raise ProgrammingError("a transaction is open: commit it or roll it back first")
+        self._call(self._session.begin)
+
     def rollback(self) -> None:
         """Give the open transaction up, if there is one."""
         self._call(self._executor.rollback)
@@ -119,18 +143,15 @@ class Connection:
         """Call a function with this connection, inside a transaction; commit, or roll back if it raises an exception,
         and return its result. If other writers came first, all of that is done again, after
         a pause: the function may be called several times. Raises what it raises, and Error."""
-        import random
-
         if self._session.in_transaction:
             raise ProgrammingError("run begins a transaction: commit or roll back the open one first")
-        for tried in range(1, tries + 1):
+        for attempt in retries(tries):
             try:
                 return self._run_once(function)
             except Error as error:
-                if not error.retryable or tried == tries:
+                if not attempt.may_retry(error):
                     raise
-            pause = min(MAX_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** (tried - 1))
-            time.sleep(pause * random.uniform(0.5, 1.0))
+            time.sleep(attempt.pause_seconds)
         raise ProgrammingError("tries must be at least 1")
 
     def _run_once(self, function: Callable[[Connection], T]) -> T:

@@ -50,6 +50,11 @@ class HttpsTarget(RemoteTarget):
         self._auth = auth
         self._read_seconds = read_seconds
         self._http: UrlHttp | None = None
+        self._open_http: Callable[..., Any] = UrlHttp
+
+    def go_through(self, open_http: Callable[..., Any], sleep: Callable[[float], None]) -> None:
+        """Send requests by another transport like UrlHttp, and pause by another function."""
+        self._open_http, self._sleep = open_http, sleep
 
     def close(self) -> None:
         if self._http is not None:
@@ -121,7 +126,7 @@ class HttpsTarget(RemoteTarget):
         if self._http is None:
             auth = self._auth
             headers = {LINKS: "true", **http_headers(), **auth.headers}
-            self._http = UrlHttp(self.name, headers, self.aws, self._read_seconds, is_signed=auth.kind == IAM)
+            self._http = self._open_http(self.name, headers, self.aws, self._read_seconds, is_signed=auth.kind == IAM)
         return self._http
 
 
