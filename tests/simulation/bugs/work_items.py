@@ -1,4 +1,4 @@
-"""Planted bugs of work items."""
+"""Planted bugs of the empty objects beside the databases: work items, and doubts."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-from lambda_handlers.storage.log import work_items
+from lambda_handlers.storage.log import doubts, work_items
 from lambda_handlers.storage.log.work_items import Waiting
 from lambda_handlers.storage.publishing import Publisher
+from lambda_handlers.storage.upkeep.doubt_keeping import DoubtKeeping
 from lambda_handlers.storage.upkeep.maintenance import Maintenance
 from tests.simulation.bugs.planting import Bug, Patch, add_to
 from tests.simulation.histories.plan import IN_LAMBDA
@@ -34,3 +35,14 @@ def _() -> list[Patch]:
 
     real_remove, real_reached = Maintenance._remove_items, Waiting.reached
     return [patch.object(Maintenance, "_remove_items", remove_items), patch.object(Waiting, "reached", reached)]
+
+
+@bug("a drop puts no doubt", 100, looks_from=10)
+def _() -> list[Patch]:
+    return [patch.object(doubts, "put_before", lambda _store, _database, _txid: None)]
+
+
+@bug("the sweep removes the doubt of a dropped database", 300, looks_from=120)
+def _() -> list[Patch]:
+    real = DoubtKeeping._newest_there
+    return [patch.object(DoubtKeeping, "_newest_there", lambda self, database: max(real(self, database), 1 << 32))]

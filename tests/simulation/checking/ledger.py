@@ -25,6 +25,7 @@ from lambda_handlers.storage.log.kinds import Kind
 from lambda_handlers.storage.log.ltx import Header, Txid
 from lambda_handlers.storage.pages.head import Head
 from lambda_handlers.storage.upkeep.retention import FLOOR_SECONDS
+from tests.simulation.checking.doubts import Doubts
 from tests.simulation.checking.work_items import WorkItems
 from tests.simulation.histories.history import History
 
@@ -108,6 +109,7 @@ class Ledger:
         self._retention_seconds = retention_seconds
         self._are_patient = are_patient
         self.work_items = WorkItems(history)
+        self._doubts = Doubts(history)
         self.takers: dict[str, Any] = {}  # of every lock, by its id
         self.let_go: set[str] = set()  # locks that were freed, or whose release was sent
         self._locks: dict[str, tuple[Any, float]] = {}  # id → who took it, and the time that it tells
@@ -121,8 +123,10 @@ class Ledger:
         name = parse_ltx_key(database, key)
         self._history.add(by, f"wrote {key} ({len(body)} bytes)")
         if name is not None:
+            self._doubts.file_written(database, name, body, by)
             self._file_written(database, name, body, by)
         self.work_items.written(key)
+        self._doubts.written(key)
         if key == head_key(database):
             self._head_written(database, body, by)
         if by.operation.kind != "spoil" and (
@@ -250,6 +254,7 @@ class Ledger:
         name = parse_ltx_key(database, key)
         self._history.add(by, f"deleted {key}")
         self.work_items.deleted(key, by)
+        self._doubts.deleted(key, by)
         if key == head_key(database):
             self.log(database).head_txid = 0
         if lock_id := self._held.pop(locked_database(key) or "", None):
