@@ -36,7 +36,10 @@ PROGRAM = "import sys; from tests.fakes.terminal.prepared import serve; serve(in
 _LENGTH_BYTES = 8
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 # Those read the environment when they are imported, or start threads.
-_LEFT_OUT = ("sldb.emulator", "sldb.__main__", "lambda_handlers.db_function", "lambda_handlers.deadlock_fix")
+_LEFT_OUT = (
+    *("sldb.emulator", "sldb.__main__", "lambda_handlers.db_function", "lambda_handlers.deadlock_fix"),
+    "sldb.harlequin",  # no command takes it, and its extra need not be installed
+)
 _LIBRARIES = ("apsw", "boto3", "obstore", "rich.progress", "rich.table", "prompt_toolkit", "pygments.lexers.sql")
 
 
