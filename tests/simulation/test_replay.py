@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.simulation.histories.cases import outcome_of
 
 ROOT = Path(__file__).parents[2]
@@ -16,11 +18,13 @@ for seed in (0, 1, 2, "t0", "t1"): print(outcome_of(seed).history.digest())
 """
 
 
+@pytest.mark.long
 def test_a_seed_gives_the_same_history_again() -> None:
     for seed in (*range(4), "t0", "t1", "t2"):
         assert outcome_of(seed).history.text() == outcome_of(seed).history.text()
 
 
+@pytest.mark.long
 def test_it_does_so_in_another_process() -> None:
     """Whose strings hash differently, so that no order of a set can hide in a history."""
     digests = {

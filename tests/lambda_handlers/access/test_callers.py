@@ -38,6 +38,7 @@ def document(**fields: Any) -> bytes:
     return json.dumps({"version": 1, "key_ids": [], "callers": {}, **fields}).encode()
 
 
+@pytest.mark.long
 @given(st.dictionaries(identities, entries, max_size=3), st.lists(key_id_texts, max_size=3))
 def test_what_is_encoded_is_decoded(callers: dict[str, Entry], key_ids: list[str]) -> None:
     built = Document(tuple(key_ids))

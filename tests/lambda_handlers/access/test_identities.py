@@ -75,6 +75,7 @@ def test_other_texts_are_no_identities(identity: str) -> None:
         check_identity(identity)
 
 
+@pytest.mark.long
 @given(st.text(), st.sampled_from([token_identity, key_identity, jwt_identity, iam_identity]))
 def test_what_is_made_of_any_text_is_an_identity_or_an_error(text: str, make: object) -> None:
     try:

@@ -332,6 +332,7 @@ def test_a_first_writer_and_a_branch_of_one_name(container, store, number):
     assert tables == ({"t", "mine"} if outcome[0] == 5 else {"t"} if branched else {"mine"})
 
 
+@pytest.mark.long
 @given(st.lists(st.integers(1, 9), max_size=5), st.integers(1, 9))
 def test_at_any_moment_of_any_chain(tmp_path_factory, snapshots, at):
     store, directory = memory_store(), tmp_path_factory.mktemp("branch")

@@ -118,6 +118,7 @@ def test_a_request_that_another_delivery_applied_meanwhile_is_no_conflict(contai
     assert run(other, "SELECT count(*) FROM t").rows == [(1,)]
 
 
+@pytest.mark.long
 def test_races_that_are_always_lost_end(container, store):
     run(container(store), "CREATE TABLE t (a)")
     other = container(store)

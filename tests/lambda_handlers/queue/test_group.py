@@ -6,6 +6,7 @@ import json
 from hashlib import sha256
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -115,6 +116,7 @@ def is_recorded(body: dict[str, Any]) -> bool:
     return not is_alone and body.get("database") is None
 
 
+@pytest.mark.long
 @given(st.lists(bodies(), min_size=1, max_size=8), st.booleans())
 @settings(max_examples=60, deadline=None)
 def test_a_group_makes_what_its_messages_make_one_by_one(sent: list[dict[str, Any]], fifo: bool) -> None:

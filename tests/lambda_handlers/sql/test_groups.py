@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -249,6 +250,7 @@ def counts(rows: Callable[[str], Any]) -> dict[str, int]:
     return {table: rows(f"SELECT count(*) FROM main.{table}")[0][0] for table in COUNTED}
 
 
+@pytest.mark.long
 @given(st.lists(ANY, min_size=1, max_size=14))
 @example(["BEGIN", "INSERT OR FAIL INTO u VALUES (2, 2), (1, 1)", "COMMIT"])
 @example(["INSERT INTO u VALUES (2, 102), (3, 3)", "INSERT INTO u VALUES (3, 103), (2, 2)"])
@@ -302,6 +304,7 @@ def scripts(draw: st.DrawFn) -> list[dict[str, Any]]:
     return entries
 
 
+@pytest.mark.long
 @given(scripts())
 @example(
     [

@@ -324,6 +324,7 @@ def plain(statements: list[str], enforced: bool, again: list[str], is_new: bool)
         other.close()
 
 
+@pytest.mark.long
 @settings(max_examples=settings().max_examples * 3)
 @given(st.booleans(), st.sampled_from([None, False, True]), _SCRIPTS)
 @example(

@@ -53,6 +53,7 @@ def test_a_first_deployment_makes_everything(sldb: Commands) -> None:
     assert environment["SLDB_VPC_ID"].startswith("vpc-")
 
 
+@pytest.mark.long
 def test_the_functions_use_the_endpoints_that_the_user_does(
     sldb: Commands, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -104,6 +105,7 @@ def test_a_changed_setting_changes_only_that(sldb: Commands) -> None:
     assert found["Environment"]["Variables"]["SLDB_LOCK"] == "s3"  # what is not given stays
 
 
+@pytest.mark.long
 def test_new_code_is_uploaded_and_the_functions_get_it(sldb: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     sldb.ok("deploy")
     before = sldb.client("lambda").get_function_configuration(FunctionName="test-db-function")["CodeSha256"]
@@ -164,6 +166,7 @@ def test_permissions_are_shown_after_the_resources(sldb: Commands) -> None:
     assert kinds.index(True) > max(i for i, line in enumerate(lines) if "AWS::Lambda::Function" in line)
 
 
+@pytest.mark.long
 def test_without_terminal_nothing_is_replaced_unasked(sldb: Commands) -> None:
     sldb.ok("deploy")
     ran = sldb("deploy", "--function", "other")
@@ -212,6 +215,7 @@ def test_a_stuck_stack_is_not_touched_by_a_plan(sldb: Commands) -> None:
     assert sldb.stack_status() == "ROLLBACK_COMPLETE"
 
 
+@pytest.mark.long
 def test_a_failed_update_goes_back_to_what_was(sldb: Commands) -> None:
     sldb.ok("deploy")
     sldb.fail("UpdateFunctionConfiguration", "InvalidParameterValueException", "MemorySize is too large")
@@ -247,6 +251,7 @@ def test_json_gives_the_outputs_on_standard_output(sldb: Commands) -> None:
     assert json.loads(sldb.ok("deploy", "--format", "json").out) == printed  # which is up to date
 
 
+@pytest.mark.long
 def test_two_stacks_live_side_by_side(sldb: Commands) -> None:
     sldb.ok("deploy")
     sldb.ok("deploy", "--stack", "second")

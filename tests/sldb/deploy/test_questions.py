@@ -32,6 +32,7 @@ def test_a_no_changes_nothing(sldb: Commands, answering: Answering) -> None:
     assert sldb.buckets() == []
 
 
+@pytest.mark.long
 def test_a_yes_goes_on_also_where_something_is_replaced(sldb: Commands, answering: Answering) -> None:
     assert answering("y", "deploy").status == 0
     ran = answering("y", "deploy", "--function", "other")
@@ -47,6 +48,7 @@ def test_the_end_of_input_is_no_answer(sldb: Commands, monkeypatch: pytest.Monke
     assert sldb.stack_status() is None
 
 
+@pytest.mark.long
 def test_the_data_goes_only_for_the_name_of_the_stack(sldb: Commands, answering: Answering) -> None:
     sldb.ok("deploy")
     assert answering("y", "destroy", "--delete-data").status == 1

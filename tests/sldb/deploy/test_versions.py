@@ -64,6 +64,7 @@ def test_what_is_deleted_can_be_had_back(sldb: Commands) -> None:
         s3.put_object(Bucket=DATA_BUCKET, Key=KEY, Body=b"other", IfNoneMatch="*")
 
 
+@pytest.mark.long
 def test_it_stays_until_it_is_turned_off_and_then_no_more_is_kept(sldb: Commands) -> None:
     sldb.ok("deploy", "--recoverable-days", "3")
     sldb.ok("deploy", "--memory", "2048")
@@ -75,6 +76,7 @@ def test_it_stays_until_it_is_turned_off_and_then_no_more_is_kept(sldb: Commands
     assert kept_by_rule(sldb) == 1
 
 
+@pytest.mark.long
 def test_a_bucket_that_an_earlier_stack_left_is_set_too(sldb: Commands) -> None:
     """CloudFormation does not manage it."""
     sldb.ok("deploy")
@@ -96,6 +98,7 @@ def test_a_bucket_that_an_earlier_stack_left_is_set_too(sldb: Commands) -> None:
     assert versioning(sldb) == "Suspended"
 
 
+@pytest.mark.long
 def test_a_bucket_that_kept_versions_does_so_no_more_under_a_stack_that_does_not(sldb: Commands) -> None:
     sldb.ok("deploy", "--recoverable-days", "3")
     sldb.ok("destroy", "--yes")

@@ -56,6 +56,7 @@ def test_a_stack_without_apis_has_none_to_check(sldb: Commands) -> None:
     assert list(found()) == []
 
 
+@pytest.mark.long
 def test_http_apis(sldb: Commands) -> None:
     sldb.ok("deploy", "--api", "iam", "--api-domain", "db.example.com", "--api-certificate", CERTIFICATE)
     checks = by_check()
@@ -95,6 +96,7 @@ def test_the_authorizer_is_asked(sldb: Commands) -> None:
     assert "No module named" in authorizer.says
 
 
+@pytest.mark.long
 def test_tokens_of_a_secret_that_was_made_again(sldb: Commands) -> None:
     sldb.ok("deploy", "--api", "token")
     sldb.ok("token", "create", "new")
@@ -115,6 +117,7 @@ def test_tokens_of_a_secret_that_was_made_again(sldb: Commands) -> None:
     assert by_check()["tokens"].state != "ok"
 
 
+@pytest.mark.long
 def test_the_rest_api(sldb: Commands) -> None:
     sldb.ok("deploy", "--api", "key", "--cors", "https://a.example")
     assert by_check()["api"].state == "ok"

@@ -40,6 +40,7 @@ def test_what_the_emulator_cannot_tell_is_a_warning_and_not_an_ok(sldb: Commands
         assert "sldb emulator does not supply" in found[check]["says"]
 
 
+@pytest.mark.long
 def test_conditional_writes_are_tried_and_leave_nothing_behind(sldb: Commands) -> None:
     sldb.ok("deploy")
     found = findings(sldb)  # the bundle of these tests has no engine in it
@@ -49,6 +50,7 @@ def test_conditional_writes_are_tried_and_leave_nothing_behind(sldb: Commands) -
     assert "Contents" not in sldb.client("s3").list_objects_v2(Bucket=DATA_BUCKET)
 
 
+@pytest.mark.long
 def test_a_store_that_overwrites_is_found(sldb: Commands) -> None:
     sldb.ok("deploy")
 
@@ -65,12 +67,14 @@ def test_a_store_that_overwrites_is_found(sldb: Commands) -> None:
     assert "large" not in found
 
 
+@pytest.mark.long
 def test_a_write_that_is_not_allowed_is_no_verdict(sldb: Commands) -> None:
     sldb.ok("deploy")
     sldb.fail("PutObject", "AccessDenied", "no", times=99)
     assert findings(sldb)["commits"]["state"] == "warn"
 
 
+@pytest.mark.long
 def test_a_function_that_is_gone(sldb: Commands) -> None:
     sldb.ok("deploy")
     sldb.client("lambda").delete_function(FunctionName="test-db-function-deadlock-fix")

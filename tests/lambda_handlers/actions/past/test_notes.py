@@ -126,6 +126,7 @@ def test_under_faults_a_note_stays_with_its_transaction(store, container):
 WRITES = st.sampled_from(["note", "plain", "restore", "undo", "redo", "vacuum", "large"])
 
 
+@pytest.mark.long
 @given(st.lists(WRITES, max_size=12))
 def test_a_note_is_never_lost_and_never_of_another_transaction(names):
     service = new_container(memory_store())

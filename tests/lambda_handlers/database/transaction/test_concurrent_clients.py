@@ -79,6 +79,7 @@ def test_clients_with_rows_of_their_own_have_no_conflict(accounts, store):
     assert run(accounts, "SELECT DISTINCT balance FROM account").rows == [(2 * ROUNDS,)]
 
 
+@pytest.mark.long
 def test_clients_of_one_row_lose_no_update(accounts, store):
     at_once(lambda _, service: until_committed(service, increment(0)), store)
     assert run(accounts, "SELECT balance FROM account WHERE id = 0").rows == [(2 * ROUNDS * CLIENTS,)]
@@ -94,6 +95,7 @@ def test_of_two_that_read_the_same_one_is_told(accounts, container, store):
     assert run(accounts, "SELECT balance FROM account WHERE id = 0").rows == [(2,)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("asks", [False, True])
 def test_inserting_clients_conflict_only_if_they_ask_for_the_rowid(accounts, store, asks):
     run(

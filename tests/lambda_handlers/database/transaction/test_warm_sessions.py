@@ -145,6 +145,7 @@ def play(steps):
         world.close()
 
 
+@pytest.mark.long
 @given(STEPS)
 def test_every_reply_is_the_same_with_and_without_open_sessions(steps):
     play(steps)
@@ -164,6 +165,7 @@ def executions(monkeypatch):
     return counted
 
 
+@pytest.mark.long
 def test_a_thousand_inserts_one_by_one_are_run_once_and_once_more_for_the_commit(service, executions):
     run(service, "CREATE TABLE t (a)")
     client = Interactive(service)

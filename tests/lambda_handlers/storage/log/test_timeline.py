@@ -176,6 +176,7 @@ def test_what_was_sent_hours_later_has_its_own_time() -> None:
     assert [store.at(NOW + moment + 1) for moment in made[::7]] == list(range(1, 301, 7))
 
 
+@pytest.mark.long
 def test_one_date_that_is_wrong_misleads_nobody() -> None:
     for wrong, where in ((-YEAR, 50), (YEAR, 50), (-YEAR, 99), (YEAR, 99), (YEAR, 0), (-YEAR, 0)):
         made = list(range(0, 6000, 60))
