@@ -42,13 +42,11 @@ def put_complete(store: ObjectStore) -> None:
 def _create(store: ObjectStore, key: str) -> None:
     try:
         store.create(key, b"")
-    except AlreadyExists:
-        return
-    except Unavailable as doubt:
+    except (AlreadyExists, Unavailable) as doubt:  # S3 also answers 409 while another write is under way, and fails
         try:
             store.size(key)
         except NotFound:
-            raise doubt from None
+            raise Unavailable(key, "was not written") from doubt
 
 
 def doubtful(names: Iterable[str], directories: Iterable[str]) -> list[str]:

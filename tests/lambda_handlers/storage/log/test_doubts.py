@@ -10,7 +10,7 @@ from lambda_handlers.storage.log import doubts
 from lambda_handlers.storage.log.keys import database_names, doubt_key, doubts_complete_key, parse_doubt_key
 from lambda_handlers.store.protocol import Unavailable
 from lambda_handlers.wire import DATABASE_NAME
-from tests.fakes.stores.faulty import FaultyStore, lose_answer, lose_request
+from tests.fakes.stores.faulty import FaultyStore, blame_own, clash, lose_answer, lose_request
 from tests.fakes.stores.memory import memory_store
 
 NAMES = st.from_regex(DATABASE_NAME, fullmatch=True)
@@ -50,3 +50,14 @@ def test_a_lost_answer_is_resolved_and_a_lost_request_is_an_error() -> None:
     doubts.put(store, "a", 1)
     with pytest.raises(Unavailable):
         doubts.put(store, "a", 2)
+
+
+def test_a_refusal_is_no_proof_that_the_doubt_is_there() -> None:
+    """Otherwise a database would be dropped, and listed until the next sweep."""
+    store = FaultyStore(memory_store())
+    store.plan("create", clash, blame_own)
+    with pytest.raises(Unavailable):
+        doubts.put(store, "a", 1)
+    assert store.list_directories("") == []
+    doubts.put(store, "a", 1)
+    assert store.size(doubt_key("a", 1)) == 0
