@@ -91,6 +91,7 @@ NOWHERE = {
     *(("config",), ("config", "path"), ("config", "init"), ("config", "set"), ("config", "unset")),
     *(("backup",), ("backup", "list"), ("backup", "verify")),
     *(("completion",), ("emulator",), ("emulator", "env"), ("migrate", "new"), ("serve",)),
+    ("mcp",),  # it asks for nothing until an assistant does
 }
 STATUSES = {("destroy",): 2, ("migrate-storage",): 2, ("result",): 1}  # where it is not 0
 
