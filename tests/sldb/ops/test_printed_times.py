@@ -89,6 +89,7 @@ TIMELESS = {
     *("config init", "config path", "config set", "config unset", "completion", "emulator", "emulator env"),
     "migrate-storage",
     "serve",  # whatever it prints is in HTTP
+    "mcp",  # likewise in its own protocol, for programs
 }
 
 

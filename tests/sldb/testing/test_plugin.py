@@ -56,7 +56,7 @@ import os
 
 def test_whose_database_it_is(sldb_connection, sldb_database):
     assert sldb_database.target == "lambda"
-    assert os.environ["AWS_ENDPOINT_URL"].startswith("http://localhost:")
+    assert os.environ["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
 """
     done = run(tmp_path, TESTS + told, "--sldb=stack")
     assert "4 passed" in done.stdout, done.stdout + done.stderr
