@@ -17,6 +17,7 @@ from lambda_handlers.store.metered import MeteredStore
 from lambda_handlers.store.protocol import AlreadyExists, StoreError, Unavailable
 from lambda_handlers.wire import SldbError
 from tests.simulation.bugs.planting import Bug, Patch, add_to
+from tests.simulation.histories import steps
 
 BUGS: list[Bug] = []
 bug = partial(add_to, BUGS)
@@ -152,6 +153,6 @@ def _() -> list[Patch]:
     return [patch.object(commit, "READINGS", 1), patch.object(commit, "_unclear", unclear)]
 
 
-@bug("a create that is refused was not applied", 500, looks_from=330)
+@bug("a create that is refused was not applied", 100, prefix=steps.SEEDS)
 def _() -> list[Patch]:
     return [patch.object(commit, "_is_mine_although_refused", lambda store, key, ours, refusal: False)]
