@@ -36,3 +36,5 @@ def test_a_long_test_in_a_file_that_does_not_say_so_is_refused(request: pytest.F
     with pytest.raises(pytest.UsageError, match="test_b is long"):
         check_long_tests_are_found([Unseen()])  # type: ignore[list-item]
     check_long_tests_are_found([request.node])
+    Unseen.nodeid = "tests/interop/test_a.py::test_b"
+    check_long_tests_are_found([Unseen()])  # type: ignore[list-item]
