@@ -157,7 +157,7 @@ class Connection:
         return await self.call(lambda: self.sync.branch(name, at))
 
     def at(self, moment: int | str) -> Connection:
-        return Connection(self.sync.at(moment), self._runner)
+        return Connection(self.sync.at(moment), type(self._runner)())  # which its own close() ends
 
     async def close(self) -> None:
         if not self.sync.is_closed:

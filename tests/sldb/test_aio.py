@@ -71,6 +71,18 @@ def test_statements_and_rows(connect: Open) -> None:
     run(main())
 
 
+def test_a_view_of_the_past_is_closed_by_itself(connect: Open) -> None:
+    async def main() -> None:
+        async with connect() as connection:
+            await filled(connection)
+            past = connection.at(0 if connection.txid is None else connection.txid - 1)
+            await past.close()
+            assert await (await connection.execute("SELECT count(*) FROM t")).fetchone() == (2,)
+            await connection.rollback()
+
+    run(main())
+
+
 def test_run_repeats_what_was_overtaken(connect: Open) -> None:
     async def main() -> None:
         connection, other = await connect(), await connect()
